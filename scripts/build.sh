@@ -5,6 +5,6 @@ set -euo pipefail
 
 cd "$repo_root"
 scripts/setup.sh
-configure_once build "$@"
+configure build "$@"
 ninja -C build orch
 say "build/orch: $(stat -c %s build/orch) bytes"

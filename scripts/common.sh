@@ -1,21 +1,29 @@
 # Sourced by the other scripts: where things are, and a few words to the user.
 
 repo_root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
-debs_dir="$repo_root/subprojects/.debs"
+debs_dir="$repo_root/.debs"
 
 say() { printf '== %s\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
 is_debian_like() { command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; }
 
-# Meson keeps options between runs; set up once, let ninja reconfigure after that. A directory
-# whose set-up was interrupted has no build.ninja and is made anew.
-configure_once() {
+# Which rooms and suites there are: meson looks once whether a directory has a meson.build, and
+# does not notice by itself when another one gets its own.
+list_rooms() { (cd "$repo_root" && find src test -name meson.build | sort); }
+
+# configure <directory> <meson options>: sets it up once and again when a room came or went; the
+# rest ninja sees to. A directory whose set-up was interrupted has no build.ninja and is made anew.
+configure() {
   local directory="$1"
   shift
-  [ -f "$directory/build.ninja" ] && return 0
-  rm -rf "$directory"
-  meson setup "$directory" "$repo_root" "$@"
+  if [ ! -f "$directory/build.ninja" ]; then
+    rm -rf "$directory"
+    meson setup "$directory" "$repo_root" "$@" || return 1
+  elif ! list_rooms | cmp -s - "$directory/rooms.txt"; then
+    meson setup --reconfigure "$directory" "$repo_root" || return 1
+  fi
+  list_rooms >"$directory/rooms.txt"
 }
 
 # The kubectl binaries to test with, `<version> <path>` a line, oldest first, each version once.

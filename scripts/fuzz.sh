@@ -12,7 +12,7 @@ shift 2
 cd "$repo_root"
 scripts/setup.sh --fuzz
 export CC=clang-14 CXX=clang++-14
-configure_once build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Doptimization=1 \
+configure build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Doptimization=1 \
   -Db_lundef=false -Dwerror=false
 ninja -C build-fuzz "test/fuzz/${name}_fuzz"
 mkdir -p "build-fuzz/corpus/$name"

@@ -36,8 +36,8 @@ must() {
 
 build_tests() {
   # -O1 and -g1 (meson.build): the sanitizers' reports stay readable, the build short.
-  configure_once build-test -Dtests=true -Db_sanitize=address,undefined -Doptimization=1 \
-    -Db_lundef=false >/dev/null && ninja -C build-test
+  configure build-test -Dtests=true -Db_sanitize=address,undefined -Doptimization=1 \
+    -Db_lundef=false && ninja -C build-test
 }
 
 run_unit_tests() {
