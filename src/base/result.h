@@ -4,7 +4,7 @@
 //   TRY(auto value, parse_json(text));   // declares value, or returns the Error
 //   TRY_VOID(check(value));
 //
-// In a coroutine awaiting a Task does the same by itself; for a plain Result use CO_TRY.
+// In a coroutine `co_await` does the same, for a Task and for a plain Result (loop/task.h).
 // (The macros are statements: g++ 12 crashes on co_await inside a statement expression.)
 
 #include <utility>
@@ -82,19 +82,13 @@ class [[nodiscard]] Result<void> : public Result<Unit> {
 
 #define ORCH_CONCAT_(a, b) a##b
 #define ORCH_CONCAT(a, b) ORCH_CONCAT_(a, b)
-#define ORCH_TRY_(tmp, decl, expr, ret)    \
-  auto tmp = (expr);                       \
-  if (!tmp.ok()) ret std::move(tmp).error(); \
+#define ORCH_TRY_(tmp, decl, expr)              \
+  auto tmp = (expr);                            \
+  if (!tmp.ok()) return std::move(tmp).error(); \
   decl = std::move(tmp).value()
-#define TRY(decl, ...) ORCH_TRY_(ORCH_CONCAT(try_, __COUNTER__), decl, (__VA_ARGS__), return)
-#define CO_TRY(decl, ...) ORCH_TRY_(ORCH_CONCAT(try_, __COUNTER__), decl, (__VA_ARGS__), co_return)
+#define TRY(decl, ...) ORCH_TRY_(ORCH_CONCAT(try_, __COUNTER__), decl, (__VA_ARGS__))
 #define TRY_VOID(...)                                               \
   do {                                                              \
     if (auto try_result = (__VA_ARGS__); !try_result.ok())          \
       return std::move(try_result).error();                         \
-  } while (false)
-#define CO_TRY_VOID(...)                                            \
-  do {                                                              \
-    auto try_result = (__VA_ARGS__);                                \
-    if (!try_result.ok()) co_return std::move(try_result).error();  \
   } while (false)
