@@ -11,7 +11,6 @@
 #include <optional>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 #include "base/time.h"
 #include "loop/task.h"
@@ -49,9 +48,6 @@ class Wakeup {
   Wakeup() = default;
   Wakeup(const Wakeup&) = delete;
   Wakeup& operator=(const Wakeup&) = delete;
-  ~Wakeup() {
-    if (state_) state_->handle = {};
-  }
   bool await_ready() const { return fired_; }
   void await_suspend(std::coroutine_handle<> handle) {
     state_ = std::make_shared<State>();
@@ -63,6 +59,9 @@ class Wakeup {
   void await_resume() {}
 
  protected:
+  ~Wakeup() {
+    if (state_) state_->handle = {};
+  }
   virtual void arm(Resume resume) = 0;  // must not call resume before it returns
   bool fired_ = false;
 
@@ -98,14 +97,16 @@ class yield_turn final : public Wakeup {
   Loop& loop_;
 };
 
-// R r = co_await offload(loop, [x = std::move(x)] { return work(x); });
-// Destroying the waiting coroutine abandons the result; the work itself runs to its end, so it must
-// own everything it touches.
+//   auto work = [x = std::move(x)] { return hash(x); };
+//   R r = co_await offload(loop, work);
+// `work` must have a name (task.h says why) and is moved from. Destroying the waiting coroutine
+// abandons the result; the work itself runs to its end, so it must own everything it touches.
 template <class F>
 class offload final : public Wakeup {
  public:
-  using R = std::invoke_result_t<F>;
-  offload(Loop& loop, F work) : loop_(loop), shared_(std::make_shared<Shared>(std::move(work))) {}
+  using R = std::invoke_result_t<F&>;
+  static_assert(!std::is_void_v<R>, "return something, a Result<void> for instance");
+  offload(Loop& loop, F& work) : loop_(loop), shared_(std::make_shared<Shared>(std::move(work))) {}
   R await_resume() { return std::move(*shared_->result); }
 
  private:
@@ -122,37 +123,84 @@ class offload final : public Wakeup {
   std::shared_ptr<Shared> shared_;
 };
 
-// A flag one can wait for. set() wakes all waiters (deferred); stays set until reset().
+// A flag one can wait for. set() wakes all waiters (deferred, in the order they came); stays set until
+// reset(). Waiters live in their coroutines' frames: one costs no allocation, and one that is
+// destroyed takes itself off the list.
 class Event {
+  struct Node {
+    Node* previous = this;
+    Node* next = this;
+    bool linked() const { return next != this; }
+    void unlink() {
+      previous->next = next;
+      next->previous = previous;
+      previous = next = this;
+    }
+    void append(Node& node) {
+      node.previous = previous;
+      node.next = this;
+      previous->next = &node;
+      previous = &node;
+    }
+  };
+  struct List : Node {
+    ~List() {
+      while (linked()) next->unlink();
+    }
+  };
+
  public:
-  explicit Event(Loop& loop) : loop_(loop), waiters_(std::make_shared<Waiters>()) {}
+  explicit Event(Loop& loop) : loop_(loop) {}
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
   void set();
   void reset() { set_ = false; }
   bool is_set() const { return set_; }
+  bool has_waiters() const { return waiters_.linked(); }
 
-  class Wait final : public Wakeup {
+  class Wait final : Node {
    public:
-    explicit Wait(Event& event) : event_(event) { fired_ = event.set_; }
+    explicit Wait(Event& event) : event_(event) {}
+    Wait(const Wait&) = delete;
+    Wait& operator=(const Wait&) = delete;
+    ~Wait() { unlink(); }
+    bool await_ready() const { return event_.set_; }
+    void await_suspend(std::coroutine_handle<> handle) {
+      handle_ = handle;
+      event_.waiters_.append(*this);
+    }
+    void await_resume() {}
 
    private:
-    void arm(Resume resume) override { event_.waiters_->push_back(std::move(resume)); }
+    friend class Event;
     Event& event_;
+    std::coroutine_handle<> handle_;
   };
   Wait wait() { return Wait(*this); }
 
  private:
-  using Waiters = std::vector<std::function<void()>>;
   Loop& loop_;
-  std::shared_ptr<Waiters> waiters_;
+  List waiters_;
   bool set_ = false;
 };
 
 inline void Event::set() {
   if (set_) return;
   set_ = true;
-  Waiters waiters;
-  waiters.swap(*waiters_);
-  for (auto& resume : waiters) loop_.defer(std::move(resume));
+  if (!waiters_.linked()) return;
+  auto woken = std::make_shared<List>();
+  while (waiters_.linked()) {
+    Node* node = waiters_.next;
+    node->unlink();
+    woken->append(*node);
+  }
+  loop_.defer([woken] {
+    while (woken->linked()) {
+      auto* wait = static_cast<Wait*>(woken->next);
+      wait->unlink();
+      wait->handle_.resume();
+    }
+  });
 }
 
 }  // namespace orch::loop

@@ -14,7 +14,10 @@
 // awaitable takes its registration back in its destructor. All of it on the loop's thread.
 //
 // g++ 12: no co_await in a statement expression; one co_await in an expression; no coroutine lambda
-// with captures; parameters by value where the Task outlives the call.
+// with captures; parameters by value where the Task outlives the call. And, tried: a temporary that
+// is an aggregate in braces or a lambda with captures, anywhere inside a co_await expression, is
+// copied bit by bit and freed twice. Name it first: `Job job{name}; co_await run(std::move(job));`
+// (test/floors looks for such lines.)
 
 #include <coroutine>
 #include <optional>
@@ -145,25 +148,13 @@ class Promise : public PromiseBase {
     return *result_;
   }
 
-  template <class U>
-  TaskAwaiter<U, true> await_transform(Task<U> task) {
-    return {std::move(task)};
-  }
-  template <class U>
-  ResultAwaiter<U> await_transform(Result<U> result) {
-    return {std::move(result)};
-  }
-  template <class A>
-  A&& await_transform(A&& awaitable) {
-    return std::forward<A>(awaitable);
-  }
-
  protected:
+  ~Promise() = default;
   std::optional<Result<T>> result_;
 };
 
 template <class T>
-struct ValuePromise : Promise<T> {
+struct ValuePromise final : Promise<T> {
   template <class U>
     requires std::is_constructible_v<Result<T>, U&&>
   void return_value(U&& value) {
@@ -171,7 +162,7 @@ struct ValuePromise : Promise<T> {
   }
 };
 
-struct VoidPromise : Promise<void> {
+struct VoidPromise final : Promise<void> {
   void return_void() { result_.emplace(); }
 };
 
@@ -193,6 +184,8 @@ class [[nodiscard]] Task {
     if (handle_) handle_.destroy();
   }
 
+  // (Not await_transform: g++ 12 copies an awaitable that comes out of it as a reference.)
+  detail::TaskAwaiter<T, true> operator co_await() && { return {std::move(*this)}; }
   // co_await task.result(): the Result<T>, without ending the caller on error.
   detail::TaskAwaiter<T, false> result() && { return {std::move(*this)}; }
 
@@ -232,3 +225,14 @@ struct Fail {
 inline Fail fail(Error error) { return {std::move(error)}; }
 
 }  // namespace orch::loop
+
+namespace orch {
+
+// co_await result: the value, or the end of this coroutine with the error. Found by ADL, so that
+// Result itself knows nothing of coroutines.
+template <class T>
+loop::detail::ResultAwaiter<T> operator co_await(Result<T> result) {
+  return {std::move(result)};
+}
+
+}  // namespace orch

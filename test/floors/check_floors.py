@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Checks src/ against src/floors.txt: every #include, #pragma once, and that meson builds it all.
+Also looks for temporaries in co_await expressions that g++ 12 miscompiles (src/loop/task.h).
 
 usage: check_floors.py [repository root]; prints one line per violation and exits 1 if any.
 """
@@ -70,6 +71,37 @@ def check_room_builds(source, room, paths):
             yield f"src/{room}/{relative}: not in src/{room}/meson.build"
 
 
+COMMENT_OR_STRING = re.compile(r'//[^\n]*|"(?:\\.|[^"\\\n])*"')
+MISCOMPILED = [
+    (re.compile(r"(?:^|[(,=]\s*)\[[^\]]+\]\s*[({m]"), "a lambda with captures"),
+    (re.compile(r"[\w>]\s*\{\s*[^}\s]|[(,]\s*\{\s*[^}\s]"), "a braced aggregate"),
+]
+
+
+def awaited_expression(text, start):
+    """What follows co_await, up to the end of its statement or of the parenthesis it is in."""
+    depth = 0
+    for position in range(start, len(text)):
+        if text[position] in "([{":
+            depth += 1
+        elif text[position] in ")]}":
+            depth -= 1
+        if depth < 0 or (depth == 0 and text[position] in ";"):
+            return text[start:position]
+    return text[start:]
+
+
+def check_coroutines(relative, text):
+    text = COMMENT_OR_STRING.sub(lambda m: '""' if m[0][0] == '"' else "", text)
+    for match in re.finditer(r"\bco_await\b", text):
+        expression = awaited_expression(text, match.end())
+        for pattern, what in MISCOMPILED:
+            if pattern.search(expression):
+                line = text.count("\n", 0, match.start()) + 1
+                yield (f"src/{relative}:{line}: {what} in a co_await expression: "
+                       "g++ 12 frees it twice, name it first")
+
+
 def check(root):
     source = pathlib.Path(root) / "src"
     floors = read_floors(source / "floors.txt")
@@ -88,6 +120,7 @@ def check(root):
         if path.suffix == ".cpp":
             compiled.setdefault(room, []).append(path)
         yield from check_includes(relative, text, room, floors)
+        yield from check_coroutines(relative, text)
     for room, paths in compiled.items():
         yield from check_room_builds(source, room, paths)
 

@@ -62,6 +62,17 @@ class Floors(unittest.TestCase):
         self.assertEqual(violations(files), [])
         self.assertEqual(len(violations({**files, "base/b.cpp": ""})), 1)
 
+    def test_temporaries_that_the_compiler_frees_twice_are_reported(self):
+        def found(line):
+            return len(violations({"loop/x.h": header() + line + "\n"}))
+        self.assertEqual(found("int n = co_await f(Agg{s, 1});"), 1)
+        self.assertEqual(found("int n = co_await f(l, {.a = s});"), 1)
+        self.assertEqual(found("co_await offload(l, [s] { return s.size(); });"), 1)
+        self.assertEqual(found("co_await f(\n  [=]() mutable { g(); });"), 1)
+        self.assertEqual(found("// co_await f(Agg{s});"), 0)
+        self.assertEqual(found('co_await f("{a}", {}, x[i](1), std::move(agg));'), 0)
+        self.assertEqual(found("if (co_await f(x)) { g(A{1}); }"), 0)
+
 
 if __name__ == "__main__":
     unittest.main()
