@@ -93,13 +93,14 @@ def awaited_expression(text, start):
 
 def check_coroutines(relative, text):
     text = COMMENT_OR_STRING.sub(lambda m: '""' if m[0][0] == '"' else "", text)
-    for match in re.finditer(r"\bco_await\b", text):
+    for match in re.finditer(r"(?<!operator )\bco_await\b", text):
         expression = awaited_expression(text, match.end())
         for pattern, what in MISCOMPILED:
             if pattern.search(expression):
                 line = text.count("\n", 0, match.start()) + 1
                 yield (f"src/{relative}:{line}: {what} in a co_await expression: "
                        "g++ 12 frees it twice, name it first")
+                break
 
 
 def check(root):
