@@ -111,8 +111,8 @@ class offload final : public Wakeup {
 
  private:
   struct Shared {
-    explicit Shared(F f) : work(std::move(f)) {}
-    F work;
+    explicit Shared(std::decay_t<F> f) : work(std::move(f)) {}
+    std::decay_t<F> work;
     std::optional<R> result;
   };
   void arm(Resume resume) override {

@@ -29,9 +29,11 @@ class Chunk {
 class Stream {
  public:
   virtual ~Stream() = default;  // closes at once
-  // Some bytes, at most 64 KiB; "" at the end of the stream. One read at a time.
+  // Some bytes, about 64 KiB at most; "" at the end of the stream. One read at a time, beside a write.
+  // Cancelling it loses no bytes: the next read gets them.
   virtual Task<std::string> read() = 0;
-  // Returns when the bytes are with the kernel (back-pressure). One write at a time.
+  // Returns when the bytes are with the kernel (back-pressure). One write at a time. After a cancelled
+  // one the stream is good for nothing but closing.
   virtual Task<void> write(std::vector<Chunk> chunks) = 0;
   // Sends the end of the stream; reading goes on.
   virtual Task<void> shutdown() = 0;
@@ -42,11 +44,16 @@ class Stream {
 };
 
 Task<void> write_text(Stream& stream, std::string text);
+// Everything up to the end of the stream; Code::too_large past `limit` bytes.
+Task<std::string> read_all(Stream& stream, size_t limit);
 
 class Listener {
  public:
   virtual ~Listener() = default;
+  // One at a time. Code::closed after close().
   virtual Task<std::unique_ptr<Stream>> accept() = 0;
+  // New connections are refused from now on.
+  virtual void close() = 0;
   virtual uint16_t port() const = 0;  // 0 for unix sockets
 };
 
@@ -54,10 +61,11 @@ class Network {
  public:
   virtual ~Network() = default;
   // `address` is a literal IPv4 or IPv6 address; port 0 picks one. Errors: Code::io with
-  // "listen on 0.0.0.0:6443: address already in use".
+  // "listen on 0.0.0.0:6443: Address already in use".
   virtual Result<std::unique_ptr<Listener>> listen_tcp(std::string address, uint16_t port) = 0;
-  virtual Result<std::unique_ptr<Listener>> listen_unix(std::string path) = 0;  // mode 0600
-  // `host` may be a name (resolved through getaddrinfo replacement of the implementation).
+  // Mode 0600. A socket file that nobody listens on any more is replaced.
+  virtual Result<std::unique_ptr<Listener>> listen_unix(std::string path) = 0;
+  // `host` is a literal address or a name (resolved without getaddrinfo: uv_network.h).
   virtual Task<std::unique_ptr<Stream>> connect_tcp(std::string host, uint16_t port) = 0;
   virtual Task<std::unique_ptr<Stream>> connect_unix(std::string path) = 0;
 };
