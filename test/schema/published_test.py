@@ -162,7 +162,7 @@ class File:
         current.lines.append((where, line))
         if line in ('atomic', 'typemeta'):
             current.flags.add(line)
-        elif words[0] in ('default', 'validate', 'update', 'prepare', 'row') and len(words) == 2 \
+        elif words[0] in ('default', 'validate', 'create', 'update', 'prepare', 'row') and len(words) == 2 \
                 and HOOK.match(words[1]):
             self.hooks.append((where, words[0], words[1]))
             if words[0] in ('prepare', 'row') and not current.plural:
