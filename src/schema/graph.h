@@ -45,6 +45,7 @@ struct FieldType {
   Scalar scalar = Scalar::none;
   const Type* object = nullptr;  // where scalar is none
   bool pointer = false;          // *T: presence is tracked
+  bool list_values = false;      // map[T[]]: each value of the map is a list
 };
 
 enum class ListKind : uint8_t { atomic, set, map };  // server-side apply's listType
@@ -82,8 +83,11 @@ struct Field {
   bool granular = false;
   bool inlined = false;
   bool proto_items = false;
+  bool unchecked = false;  // validation does not go into it
   ListKind list = ListKind::atomic;
   std::vector<std::string> keys;  // of ListKind::map
+  // Items must differ: in the `keys`, as values, or (where not "") in this field of theirs.
+  std::optional<std::string> unique;
   PatchStrategy patch;
   std::optional<Value> default_value;
   Limits limits;
@@ -102,13 +106,16 @@ struct Type {
   std::string description;
   std::vector<Field> fields;  // in the order of the file
   std::vector<Union> unions;
-  bool type_meta = false;
+  std::vector<std::vector<std::string>> required_paths;  // {"secretRef", "name"}
+  bool type_meta = false;  // carries apiVersion and kind; so do the types of all kinds
   bool atomic = false;
   std::vector<std::string> default_hooks, validate_hooks, update_hooks, prepare_hooks;
 
   const Field* find(std::string_view field) const;  // inlined types' fields included
   std::string openapi_name() const;                 // "io.k8s.api.apps.v1.DeploymentSpec"
-  // Sorted index of fields by name, with the chain through inlined types; made by Registry::build.
+  // All fields of the JSON object sorted by name, those of inlined types included and the inlined
+  // fields themselves left out; made by Registry::build. Members of a Value are sorted too, so that
+  // an object and its type can be walked side by side.
   struct Entry {
     std::string_view name;
     const Field* field;
@@ -146,6 +153,7 @@ struct Kind {
   std::vector<std::string> short_names, categories, verbs;
   bool namespaced = true;
   bool counts_generation = false;
+  std::vector<std::string> generation_metadata;  // "annotations", "labels": counted as well
   bool keeps_status_on_create = false;
   std::string name_format;
   std::vector<Subresource> subresources;
