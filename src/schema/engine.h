@@ -30,7 +30,9 @@ Value apply_defaults(const Type& type, const Value& object, const Hooks& hooks);
 
 // --- validation (validate.cpp): all causes, never the first only
 std::vector<Cause> validate_create(const Kind& kind, const Value& object, const Hooks& hooks);
-std::vector<Cause> validate_update(const Kind& kind, const Value& old_object, const Value& object,
+// `subresource`: what is written, "" for the object itself.
+std::vector<Cause> validate_update(const Kind& kind, std::string_view subresource,
+                                   const Value& old_object, const Value& object,
                                    const Hooks& hooks);
 // `Deployment.apps "x" is invalid: [spec.a: Required value, spec.b: ...]` with details.
 Error invalid_error(const Kind& kind, std::string_view name, std::vector<Cause> causes);

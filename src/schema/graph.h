@@ -109,7 +109,7 @@ struct Type {
   std::vector<std::vector<std::string>> required_paths;  // {"secretRef", "name"}
   bool type_meta = false;  // carries apiVersion and kind; so do the types of all kinds
   bool atomic = false;
-  std::vector<std::string> default_hooks, validate_hooks, update_hooks, prepare_hooks;
+  std::vector<std::string> default_hooks, validate_hooks, create_hooks, update_hooks, prepare_hooks;
 
   const Field* find(std::string_view field) const;  // inlined types' fields included
   std::string openapi_name() const;                 // "io.k8s.api.apps.v1.DeploymentSpec"

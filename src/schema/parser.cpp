@@ -397,7 +397,7 @@ struct Keyword {
   bool of_kinds_only;
   Result<void> (*parse)(Line&, Section&);
 };
-constexpr std::array<Keyword, 20> kKeywords{{
+constexpr std::array<Keyword, 21> kKeywords{{
     {"exactlyone", false, parse_exactly_one},
     {"atmostone", false, parse_at_most_one},
     {"required", false, parse_required},
@@ -405,6 +405,7 @@ constexpr std::array<Keyword, 20> kKeywords{{
     {"atomic", false, parse_atomic},
     {"default", false, parse_hook<&Type::default_hooks>},
     {"validate", false, parse_hook<&Type::validate_hooks>},
+    {"create", false, parse_hook<&Type::create_hooks>},
     {"update", false, parse_hook<&Type::update_hooks>},
     {"prepare", true, parse_hook<&Type::prepare_hooks>},
     {"scope", true, parse_scope},
