@@ -101,4 +101,9 @@ Error Error::with_retry_after(int seconds) && {
   return std::move(*this);
 }
 
+Error Error::with_continue(std::string token) && {
+  body_->continue_token = std::move(token);
+  return std::move(*this);
+}
+
 }  // namespace orch

@@ -93,6 +93,9 @@ class [[nodiscard]] Error {
   Error with_code(Code code) &&;
   Error about(std::string_view group, std::string_view kind, std::string_view name) &&;
   Error with_retry_after(int seconds) &&;
+  // Of an expired list: the token to go on with, inconsistently.
+  const std::string& continue_token() const { return body_->continue_token; }
+  Error with_continue(std::string token) &&;
 
  private:
   struct Body {
@@ -102,6 +105,7 @@ class [[nodiscard]] Error {
     std::string message;
     std::vector<Cause> causes;
     std::string group, kind, name;
+    std::string continue_token;
   };
   explicit Error(std::unique_ptr<Body> body) : body_(std::move(body)) {}
   std::unique_ptr<Body> body_;  // errors are rare: keep Result<T> small

@@ -70,6 +70,8 @@ struct WriteOptions {
   enum class FieldValidation : uint8_t { ignore, warn, strict };
   FieldValidation field_validation = FieldValidation::warn;
   bool force = false;  // apply only
+  // What the decoder of the body found beside the object: `duplicate field "spec.replicas"`.
+  std::vector<std::string> duplicates;
 };
 
 enum class PatchType : uint8_t { json, merge, strategic, apply };
