@@ -81,6 +81,8 @@ class Field:
                     problem(where, f'{word}: unknown strategy')
             elif name != 'key':
                 problem(where, f'unknown attribute {word}')
+            if word.startswith('unique') and any(a.startswith('unique') for a in self.attributes):
+                problem(where, 'a second unique')
             self.attributes.append(word)
         if not TYPE.match(self.type):
             problem(where, f'type {self.type}')
