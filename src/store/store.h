@@ -34,8 +34,8 @@ using Revision = int64_t;
 // One version of one object.
 class Stored {
  public:
-  Stored(std::string key, Value value, Revision created, Revision revision)
-      : key(std::move(key)), value(std::move(value)), created(created), revision(revision) {}
+  Stored(std::string k, Value v, Revision created_at, Revision version)
+      : key(std::move(k)), value(std::move(v)), created(created_at), revision(version) {}
   const std::string key;
   const Value value;        // as the API shows it, metadata.resourceVersion included
   const Revision created;   // revision of the creation
@@ -99,12 +99,14 @@ class Store {
   // --- writes: return when durable (soft: at once)
   virtual loop::Task<StoredPtr> create(std::string key, Value value, Stamp stamp, Durability how) = 0;
   // `expected`: the revision the caller saw; the write fails with Code::conflict if another came in.
+  // 0: whatever is there.
   virtual loop::Task<StoredPtr> update(std::string key, Value value, Revision expected, Stamp stamp,
                                        Durability how) = 0;
   // Returns the last state stamped with the deletion's revision.
   virtual loop::Task<StoredPtr> remove(std::string key, Revision expected, Stamp stamp) = 0;
 
-  // Events with revision > from. 0: from now. Code::expired where history does not reach back.
+  // Events with revision > from. 0: from now. Code::expired where history does not reach back,
+  // Code::bad_request if in the future.
   virtual Result<std::unique_ptr<Watch>> watch(std::string prefix, Revision from) = 0;
   virtual Revision compacted() const = 0;  // watches and ranges reach back to here
 
