@@ -31,25 +31,29 @@ class FieldPath {
   bool is_key_ = false;
 };
 
-// "/a~1b/0" -> {"a/b", "0"}.
+// "/a~1b/0" -> {"a/b", "0"}. Errors: Code::parse.
 Result<std::vector<std::string>> parse_json_pointer(std::string_view text);
 
 // kubectl -o jsonpath: "{.items[*].metadata.name}{'\n'}", range/end, filters [?(@.a=="b")], unions,
 // slices, recursive descent, quoted keys.
+//
+// Messages are kubectl's, and so are the oddities: an index into an empty list ends the whole step,
+// a wildcard on a string gives its bytes. Members are visited in the order of their keys (Go: random).
 class JsonPath {
  public:
-  static Result<JsonPath> parse(std::string_view text);
+  static Result<JsonPath> parse(std::string_view text);  // errors: Code::parse
   // As kubectl prints: values separated by a space, objects as JSON. A missing key is an error
-  // unless allow_missing.
+  // unless allow_missing (kubectl's default). Errors: Code::bad_request.
   Result<std::string> format(const Value& value, bool allow_missing) const;
-  // The values that the (single) expression selects.
+  // The values that the expressions select, one after the other.
   Result<std::vector<Value>> select(const Value& value, bool allow_missing) const;
   struct Node;
 
  private:
   std::shared_ptr<const std::vector<Node>> nodes_;
 };
-// kubectl's relaxed forms "x.y", ".x.y", "{.x.y}" -> "{.x.y}".
-std::string relaxed_json_path(std::string_view text);
+// The relaxed forms of kubectl's --sort-by and custom-columns: "x.y", ".x.y", "{x.y}" -> "{.x.y}";
+// "" stays "". Errors: Code::usage.
+Result<std::string> relaxed_json_path(std::string_view text);
 
 }  // namespace orch
