@@ -52,6 +52,7 @@ enum class ListKind : uint8_t { atomic, set, map };  // server-side apply's list
 
 struct PatchStrategy {
   bool merge = false;        // lists are merged: by `key`, or as a set of scalars
+  bool replace = false;      // objects are replaced (lists are, unless merge)
   bool retain_keys = false;
   std::string key;
 };
@@ -121,6 +122,8 @@ struct Type {
     const Field* field;
   };
   std::vector<Entry> index;
+  // The fields that are in protobuf, by their numbers; made by Registry::build.
+  std::vector<const Field*> by_number;
 };
 
 struct Column {

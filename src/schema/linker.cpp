@@ -137,6 +137,14 @@ Result<void> Linker::index(const Place& place) {
   auto twice = std::ranges::adjacent_find(entries, {}, &Type::Entry::name);
   if (twice != entries.end()) return at(place, "the field " + quote(twice->name) + " comes twice");
   entries.shrink_to_fit();
+  auto& numbered = place.type->by_number;
+  for (const Field& field : place.type->fields) {
+    if (field.number != 0) numbered.push_back(&field);
+  }
+  std::ranges::sort(numbered, {}, &Field::number);
+  auto same = std::ranges::adjacent_find(numbered, {}, &Field::number);
+  if (same != numbered.end()) return at(place, "the number of " + quote((*same)->name) + " comes twice");
+  numbered.shrink_to_fit();
   return {};
 }
 

@@ -40,7 +40,9 @@ Result<void> set_patch(Field& field, Text text) {
       field.patch.merge = true;
     } else if (word == "retainKeys") {
       field.patch.retain_keys = true;
-    } else if (word != "replace") {
+    } else if (word == "replace") {
+      field.patch.replace = true;
+    } else {
       return bad("unknown patch strategy " + quote(word));
     }
   }
