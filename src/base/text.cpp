@@ -238,6 +238,21 @@ bool is_valid_utf8(std::string_view text) {
   return true;
 }
 
+std::string to_valid_utf8(std::string_view text) {
+  std::string out;
+  out.reserve(text.size() + 16);
+  while (!text.empty()) {
+    Utf8 decoded = decode_utf8(text);
+    if (decoded.valid) {
+      out += text.substr(0, decoded.size);
+    } else {
+      out += "\uFFFD";
+    }
+    text.remove_prefix(decoded.size);
+  }
+  return out;
+}
+
 std::optional<int64_t> parse_int(std::string_view text) { return parse_whole<int64_t>(text); }
 std::optional<uint64_t> parse_uint(std::string_view text) { return parse_whole<uint64_t>(text); }
 

@@ -25,6 +25,7 @@ std::string replace_all(std::string_view text, std::string_view from, std::strin
 // Go's %q: double quotes and backslash escapes.
 std::string quote(std::string_view text);
 bool is_valid_utf8(std::string_view text);
+std::string to_valid_utf8(std::string_view text);  // each invalid byte becomes U+FFFD
 
 std::optional<int64_t> parse_int(std::string_view text);    // whole text, decimal, sign allowed
 std::optional<uint64_t> parse_uint(std::string_view text);  // whole text, decimal

@@ -12,7 +12,7 @@ namespace orch {
 
 uint32_t fnv1a_32(std::string_view bytes);
 uint64_t fnv1a_64(std::string_view bytes);
-// A stable 64-bit hash of a value's canonical JSON, without building the text.
+// A stable 64-bit hash of a value: equal values hash alike. Other bytes than the JSON text are fed.
 uint64_t hash_value(const Value& value);
 std::string sha256_hex(std::string_view bytes);
 

@@ -1,5 +1,6 @@
 #pragma once
-// JSON text <-> Value, through RapidJSON's SAX reader and writer.
+// JSON text <-> Value, through RapidJSON's SAX reader. The writer is our own: it
+// is on the path of every write and appends straight to the string.
 
 #include <string>
 #include <string_view>
@@ -11,9 +12,11 @@
 namespace orch {
 
 struct JsonOptions {
-  size_t max_depth = 10000 / 2;   // nesting beyond it is an error, never a stack overflow
+  // Nesting beyond it is an error. What walks a Value recurses, its destructor too: the limit
+  // keeps that far from the end of a thread's stack.
+  size_t max_depth = 1000;
   // Where not null, receives one entry for each duplicate key, as kubectl shows it:
-  // `duplicate field "spec.replicas"`; the last value wins (Go's encoding/json).
+  // `duplicate field "spec.replicas"`; the last value wins (Go's encoding/json). At most 100.
   std::vector<std::string>* duplicates = nullptr;
   KeyCache* keys = nullptr;       // shares key storage between objects
 };
@@ -25,6 +28,7 @@ Result<Value> parse_json(std::string_view text, const JsonOptions& options = {})
 // Compact and canonical (sorted keys). `<`, `>` and `&` are not escaped.
 std::string format_json(const Value& value);
 void append_json(std::string& out, const Value& value);
-std::string format_json_pretty(const Value& value, int indent);  // as kubectl's -o json (indent 4)
+// As kubectl's -o json (indent 4): `<`, `>` and `&` are escaped; no newline at the end.
+std::string format_json_pretty(const Value& value, int indent);
 
 }  // namespace orch
