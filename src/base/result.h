@@ -36,6 +36,7 @@ class [[nodiscard]] Result {
   T&& value() && { return std::move(*checked()); }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
+  T&& operator*() && { return std::move(*this).value(); }
   T* operator->() { return checked(); }
   const T* operator->() const { return const_cast<Result*>(this)->checked(); }
   T value_or(T fallback) && { return ok() ? std::move(*checked()) : std::move(fallback); }

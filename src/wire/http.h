@@ -59,6 +59,7 @@ struct Peer {
   bool has_certificate = false;             // verified against the client CA
   std::string common_name;                  // subject CN
   std::vector<std::string> organizations;   // subject O
+  std::string certificate_error;            // one was presented, and this is wrong with it
 };
 
 // A handler answers through this: a whole reply, a streamed one, or by taking the connection over.
