@@ -36,10 +36,10 @@ class Snapshot {
   virtual std::optional<Instant> seen_at(const Type& type, std::string_view ns, std::string_view name) const = 0;
 };
 
-struct Key {
+struct ObjectKey {
   std::string resource;  // Type::id(), for reconcilers of more than one type; else ""
   std::string ns, name;
-  auto operator<=>(const Key&) const = default;
+  auto operator<=>(const ObjectKey&) const = default;
 };
 
 struct Context {
@@ -52,7 +52,7 @@ struct Context {
 
 // Told of a change to an object (`old` is null for a new one, `now` for a deleted one): which keys
 // to look at. Pure.
-using KeysOf = void (*)(const Snapshot& snapshot, const Value& old, const Value& now, std::vector<Key>& keys);
+using KeysOf = void (*)(const Snapshot& snapshot, const Value& old, const Value& now, std::vector<ObjectKey>& keys);
 
 struct Watch {
   Type type;
@@ -63,15 +63,15 @@ struct Reconciler {
   std::string_view name;  // "replicaset-controller": the source of its Events
   Type type;              // of the object that a key names
   std::vector<Watch> watches;
-  Plan (*reconcile)(const Snapshot& snapshot, const Key& key, const Context& context);
+  Plan (*reconcile)(const Snapshot& snapshot, const ObjectKey& key, const Context& context);
 };
 
-inline Key key_of(const Value& object) {
+inline ObjectKey key_of(const Value& object) {
   const Value& metadata = object["metadata"];
-  return Key{"", std::string(metadata["namespace"].as_string()), std::string(metadata["name"].as_string())};
+  return ObjectKey{"", std::string(metadata["namespace"].as_string()), std::string(metadata["name"].as_string())};
 }
 // The KeysOf of a reconciler's own type.
-inline void own_key(const Snapshot&, const Value& old, const Value& now, std::vector<Key>& keys) {
+inline void own_key(const Snapshot&, const Value& old, const Value& now, std::vector<ObjectKey>& keys) {
   keys.push_back(key_of(now.is_null() ? old : now));
 }
 

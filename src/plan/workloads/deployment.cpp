@@ -12,7 +12,7 @@
 
 namespace orch::plan {
 
-namespace deployment {
+namespace rollout {
 
 std::vector<Set*> Rollout::old_sets() {
   std::vector<Set*> old;
@@ -118,10 +118,10 @@ void finish(const Rollout& rollout, const Value& status, Plan& plan) {
 }
 
 }  // namespace
-}  // namespace deployment
+}  // namespace rollout
 
-Plan reconcile_deployment(const Snapshot& snapshot, const Key& key, const Context& context) {
-  using namespace deployment;
+Plan reconcile_deployment(const Snapshot& snapshot, const ObjectKey& key, const Context& context) {
+  using namespace rollout;
   Plan plan;
   const Value object = snapshot.get(types::deployments, key.ns, key.name);
   if (object.is_null()) return plan;
@@ -161,13 +161,13 @@ Plan reconcile_deployment(const Snapshot& snapshot, const Key& key, const Contex
 
 namespace {
 
-void push_controller(const Value& object, std::vector<Key>& keys) {
+void push_controller(const Value& object, std::vector<ObjectKey>& keys) {
   const Value& controller = controller_of(object);
   if (controller["kind"].as_string() == "Deployment")
-    keys.push_back(Key{"", std::string(namespace_of(object)), std::string(controller["name"].as_string())});
+    keys.push_back(ObjectKey{"", std::string(namespace_of(object)), std::string(controller["name"].as_string())});
 }
 
-void keys_of_replica_set(const Snapshot& snapshot, const Value& old, const Value& now, std::vector<Key>& keys) {
+void keys_of_replica_set(const Snapshot& snapshot, const Value& old, const Value& now, std::vector<ObjectKey>& keys) {
   push_controller(old, keys);
   push_controller(now, keys);
   if (now.is_null() || !controller_of(now).is_null()) return;
@@ -178,7 +178,7 @@ void keys_of_replica_set(const Snapshot& snapshot, const Value& old, const Value
 }
 
 // Recreate waits for the last old pod to be gone; nothing else about pods matters here.
-void keys_of_pod(const Snapshot& snapshot, const Value& old, const Value& now, std::vector<Key>& keys) {
+void keys_of_pod(const Snapshot& snapshot, const Value& old, const Value& now, std::vector<ObjectKey>& keys) {
   const bool ended = now.is_null() || (is_pod_finished(now) && !is_pod_finished(old));
   const Value& controller = controller_of(old);
   if (!ended || controller["kind"].as_string() != "ReplicaSet") return;

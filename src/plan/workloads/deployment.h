@@ -5,7 +5,7 @@
 
 namespace orch::plan {
 
-Plan reconcile_deployment(const Snapshot& snapshot, const Key& key, const Context& context);
+Plan reconcile_deployment(const Snapshot& snapshot, const ObjectKey& key, const Context& context);
 Reconciler deployment_reconciler();
 
 }  // namespace orch::plan

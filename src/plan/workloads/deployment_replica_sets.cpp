@@ -10,7 +10,7 @@
 #include "plan/core/status.h"
 #include "plan/workloads/deployment_rollout.h"
 
-namespace orch::plan::deployment {
+namespace orch::plan::rollout {
 
 namespace {
 
@@ -198,4 +198,4 @@ void remove_old_revisions(Rollout& rollout) {
   }
 }
 
-}  // namespace orch::plan::deployment
+}  // namespace orch::plan::rollout

@@ -15,7 +15,7 @@
 
 namespace orch::plan {
 
-namespace deployment {
+namespace rollout {
 
 namespace annotation {
 inline constexpr std::string_view revision = "deployment.kubernetes.io/revision";
@@ -94,5 +94,5 @@ std::optional<Duration> until_deadline(const Rollout& rollout, const Value& stat
 Value set_progress(const Rollout& rollout, std::string_view status, std::string_view reason,
                    std::string_view message);
 
-}  // namespace deployment
+}  // namespace rollout
 }  // namespace orch::plan

@@ -8,7 +8,7 @@
 #include "data/quantity.h"
 #include "plan/workloads/deployment_rollout.h"
 
-namespace orch::plan::deployment {
+namespace orch::plan::rollout {
 
 namespace {
 
@@ -204,4 +204,4 @@ bool shrink_old(Rollout& rollout) {
   return cleaned + shrunk > 0;
 }
 
-}  // namespace orch::plan::deployment
+}  // namespace orch::plan::rollout

@@ -7,7 +7,7 @@
 #include "plan/core/status.h"
 #include "plan/workloads/deployment_rollout.h"
 
-namespace orch::plan::deployment {
+namespace orch::plan::rollout {
 
 namespace {
 
@@ -158,4 +158,4 @@ std::optional<Duration> until_deadline(const Rollout& rollout, const Value& stat
   return std::max<Duration>(*since + deadline_of(rollout) - rollout.now, 0s) + 1s;
 }
 
-}  // namespace orch::plan::deployment
+}  // namespace orch::plan::rollout

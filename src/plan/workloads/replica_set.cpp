@@ -96,7 +96,7 @@ void requeue_for_availability(const Value& replica_set, const std::vector<Value>
 
 }  // namespace
 
-Plan reconcile_replica_set(const Snapshot& snapshot, const Key& key, const Context& context) {
+Plan reconcile_replica_set(const Snapshot& snapshot, const ObjectKey& key, const Context& context) {
   Plan plan;
   const Value replica_set = snapshot.get(types::replica_sets, key.ns, key.name);
   if (replica_set.is_null()) return plan;
@@ -124,12 +124,12 @@ Plan reconcile_replica_set(const Snapshot& snapshot, const Key& key, const Conte
 namespace {
 
 // A pod tells its ReplicaSet, the former one too; one that nobody controls tells all that match.
-void keys_of_pod(const Snapshot& snapshot, const Value& old, const Value& now, std::vector<Key>& keys) {
+void keys_of_pod(const Snapshot& snapshot, const Value& old, const Value& now, std::vector<ObjectKey>& keys) {
   const Value& pod = now.is_null() ? old : now;
   for (const Value* state : {&old, &now}) {
     const Value& controller = controller_of(*state);
     if (controller["kind"].as_string() == "ReplicaSet")
-      keys.push_back(Key{"", std::string(namespace_of(pod)), std::string(controller["name"].as_string())});
+      keys.push_back(ObjectKey{"", std::string(namespace_of(pod)), std::string(controller["name"].as_string())});
   }
   if (now.is_null() || !controller_of(now).is_null()) return;
   for (const Value& replica_set : snapshot.list(types::replica_sets, namespace_of(pod))) {

@@ -6,7 +6,7 @@
 
 namespace orch::plan {
 
-Plan reconcile_replica_set(const Snapshot& snapshot, const Key& key, const Context& context);
+Plan reconcile_replica_set(const Snapshot& snapshot, const ObjectKey& key, const Context& context);
 Reconciler replica_set_reconciler();
 
 }  // namespace orch::plan
