@@ -87,20 +87,27 @@ void resize_for_rolling_update(Rollout& rollout, const Snapshot& snapshot) {
   if (is_complete(rollout.deployment, rollout.deployment["status"])) remove_old_revisions(rollout);
 }
 
-void add_set_actions(const Rollout& rollout, Plan& plan) {
-  for (const Set& set : rollout.sets) {
-    if (set.removed) {
-      plan.add(remove(types::replica_sets, set.original));
-    } else if (set.object != set.original) {
-      Action action = set.original.is_null() ? create(types::replica_sets, set.object)
-                                             : update(types::replica_sets, set.object);
-      action.on_success = set.notes;
-      action.on_failure.push_back(Note{NoteType::warning, "ReplicaSetCreateError",
-                                       "Failed to create new replica set \"" + set.name() + "\": {error}", {}});
-      if (!set.original.is_null()) action.on_failure.clear();
-      plan.add(std::move(action));
-    }
+void add_set_action(const Set& set, Plan& plan) {
+  if (set.removed) {
+    plan.add(remove(types::replica_sets, set.original));
+  } else if (set.original.is_null()) {
+    Action action = create(types::replica_sets, set.object);
+    action.on_success = set.notes;
+    action.on_failure.push_back(Note{NoteType::warning, "ReplicaSetCreateError",
+                                     "Failed to create new replica set \"" + set.name() + "\": {error}", {}});
+    plan.add(std::move(action));
+  } else if (set.object != set.original) {
+    Action action = update(types::replica_sets, set.object);
+    action.on_success = set.notes;
+    plan.add(std::move(action));
   }
+}
+
+// The current set first: what it cannot get the old ones must not lose.
+void add_set_actions(const Rollout& rollout, Plan& plan) {
+  if (const Set* set = rollout.current_set()) add_set_action(*set, plan);
+  for (size_t i = 0; i < rollout.sets.size(); ++i)
+    if (i != rollout.current) add_set_action(rollout.sets[i], plan);
 }
 
 void finish(const Rollout& rollout, const Value& status, Plan& plan) {

@@ -171,6 +171,13 @@ bool grow_current(Rollout& rollout) {
   return resize(rollout, *set, next_size_of_current(rollout.deployment, set->replicas(), others));
 }
 
+namespace {
+
+// Available pods that a set will keep: a status from before the set shrank counts pods that go.
+int64_t lasting_available(const Set& set) { return std::min(set.replicas(), set.status("availableReplicas")); }
+
+}  // namespace
+
 bool shrink_old(Rollout& rollout) {
   std::vector<Set*> old = rollout.old_sets();
   int64_t old_replicas = 0;
@@ -179,7 +186,7 @@ bool shrink_old(Rollout& rollout) {
 
   const int64_t min_available = rollout.replicas() - max_unavailable(rollout.deployment);
   int64_t current_unavailable = 0;
-  if (const Set* set = rollout.current_set()) current_unavailable = set->replicas() - set->status("availableReplicas");
+  if (const Set* set = rollout.current_set()) current_unavailable = set->replicas() - lasting_available(*set);
   const int64_t most = rollout.total_replicas() - min_available - current_unavailable;
   if (most <= 0) return false;
 
@@ -193,7 +200,9 @@ bool shrink_old(Rollout& rollout) {
     resize(rollout, *set, set->replicas() - count);
     cleaned += count;
   }
-  const int64_t spare = rollout.total_status("availableReplicas") - min_available;
+  int64_t available = 0;
+  for (const Set& set : rollout.sets) available += lasting_available(set);
+  const int64_t spare = available - min_available;
   int64_t shrunk = 0;
   for (Set* set : old) {
     if (shrunk >= spare) break;
