@@ -258,6 +258,7 @@ class Run {
   }
 
   Result<void> descend(const Value& value, Items& found) {
+    if (++visited_ > kMaxVisited) return too_many();
     if (value.empty() && value.as_string().empty()) return {};
     TRY_VOID(add(found, value));
     for (const Value& item : value.items()) TRY_VOID(descend(item, found));
