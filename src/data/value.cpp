@@ -72,7 +72,7 @@ Key::Key(std::string_view text) {
   node_ = new (memory) detail::KeyNode;
   node_->count.store(1, std::memory_order_relaxed);
   node_->size = static_cast<uint32_t>(text.size());
-  std::memcpy(node_->text(), text.data(), text.size());
+  if (!text.empty()) std::memcpy(node_->text(), text.data(), text.size());
 }
 
 Key::Key(const Key& other) : node_(other.node_) {
@@ -165,7 +165,7 @@ Value::Value(double d) : pad_(0) {
 Value::Value(std::string_view s) : pad_(0) {
   int_ = 0;
   if (s.size() <= sizeof bytes_) {
-    std::memcpy(bytes_, s.data(), s.size());
+    if (!s.empty()) std::memcpy(bytes_, s.data(), s.size());  // a view of nothing has no data
     tag_ = static_cast<unsigned char>(s.size());
     return;
   }

@@ -13,7 +13,8 @@
 
 namespace orch::schema {
 
-class Hooks;  // the named pure functions of schema/rules/ (hooks.h)
+class Hooks;          // the named pure functions of schema/rules/ (hooks.h)
+struct WriteContext;  // which subresource is written, when and by whom (hooks.h)
 
 // --- shape (prune.cpp)
 struct Pruned {
@@ -29,20 +30,22 @@ Result<Pruned> prune(const Type& type, const Value& object);
 Value apply_defaults(const Type& type, const Value& object, const Hooks& hooks);
 
 // --- validation (validate.cpp): all causes, never the first only
-std::vector<Cause> validate_create(const Kind& kind, const Value& object, const Hooks& hooks);
-// `subresource`: what is written, "" for the object itself.
-std::vector<Cause> validate_update(const Kind& kind, std::string_view subresource,
-                                   const Value& old_object, const Value& object,
-                                   const Hooks& hooks);
+std::vector<Cause> validate_create(const Kind& kind, const Value& object, const Hooks& hooks,
+                                   const WriteContext& write);
+std::vector<Cause> validate_update(const Kind& kind, const Value& old_object, const Value& object,
+                                   const Hooks& hooks, const WriteContext& write);
+// A type without a resource: DeleteOptions, Eviction.
+std::vector<Cause> validate_type(const Type& type, const Value& object, const Hooks& hooks);
 // `Deployment.apps "x" is invalid: [spec.a: Required value, spec.b: ...]` with details.
 Error invalid_error(const Kind& kind, std::string_view name, std::vector<Cause> causes);
 
 // --- what a write may change (strategy.cpp)
 // Status cleared on create, spec kept from old on a status write, status kept on others, metadata
 // the user may not set restored, generation counted, prepare hooks run.
-Value prepare_create(const Kind& kind, const Value& object, const Hooks& hooks);
-Value prepare_update(const Kind& kind, std::string_view subresource, const Value& old_object,
-                     const Value& object, const Hooks& hooks);
+Value prepare_create(const Kind& kind, const Value& object, const Hooks& hooks,
+                     const WriteContext& write);
+Value prepare_update(const Kind& kind, const Value& old_object, const Value& object,
+                     const Hooks& hooks, const WriteContext& write);
 
 // --- strategic merge patch (strategic_merge.cpp)
 // With $patch: replace|delete|merge, $retainKeys, $setElementOrder/x, $deleteFromPrimitiveList/x.

@@ -4,6 +4,8 @@
 //	                                {kind, original, patch, expected | error}
 //	go run . protobuf <seed> <count>  one random object of every kind, count times:
 //	                                {object, bytes (base64, with the k8s\0 envelope)}
+//	go run . prune <seed> <count>   the same, broken here and there, then decoded and written again:
+//	                                {object, expected, unknown} or {object, error}
 package main
 
 import (
@@ -22,7 +24,7 @@ func fail(format string, arguments ...any) {
 
 func main() {
 	if len(os.Args) != 4 {
-		fail("usage: (merge | protobuf) <seed> <count>")
+		fail("usage: (merge | protobuf | prune) <seed> <count>")
 	}
 	seed, err := strconv.ParseInt(os.Args[2], 10, 64)
 	if err != nil {
@@ -48,6 +50,8 @@ func main() {
 		mergeCases(random, count, emit)
 	case "protobuf":
 		protobufCases(random, count, emit)
+	case "prune":
+		pruneCases(random, count, emit)
 	default:
 		fail("unknown table %q", os.Args[1])
 	}

@@ -108,8 +108,8 @@ var groups = []schema.GroupVersion{
 	{Group: "certificates.k8s.io", Version: "v1"},
 }
 
-func protobufCases(random *rand.Rand, count int, emit func(any)) {
-	serializer := protobuf.NewSerializer(scheme.Scheme, scheme.Scheme)
+// forEachKind calls `act` `count` times for every kind of the groups.
+func forEachKind(count int, act func(schema.GroupVersionKind)) {
 	for _, group := range groups {
 		kinds := []string{}
 		for kind := range scheme.Scheme.KnownTypes(group) {
@@ -118,10 +118,35 @@ func protobufCases(random *rand.Rand, count int, emit func(any)) {
 		sort.Strings(kinds)
 		for _, kind := range kinds {
 			for i := 0; i < count; i++ {
-				emitObject(random, serializer, group.WithKind(kind), emit)
+				act(group.WithKind(kind))
 			}
 		}
 	}
+}
+
+// randomObjects makes `count` objects of every kind that lives in the store.
+func randomObjects(random *rand.Rand, count int, act func(text []byte)) {
+	forEachKind(count, func(kind schema.GroupVersionKind) {
+		made, err := scheme.Scheme.New(kind)
+		if err != nil {
+			fail("no %v: %v", kind, err)
+		}
+		if _, isObject := made.(meta.Object); !isObject {
+			return
+		}
+		fill(random, reflect.ValueOf(made).Elem(), 0)
+		made.GetObjectKind().SetGroupVersionKind(kind)
+		text, err := json.Marshal(made)
+		if err != nil {
+			fail("cannot encode %v as JSON: %v", kind, err)
+		}
+		act(text)
+	})
+}
+
+func protobufCases(random *rand.Rand, count int, emit func(any)) {
+	serializer := protobuf.NewSerializer(scheme.Scheme, scheme.Scheme)
+	forEachKind(count, func(kind schema.GroupVersionKind) { emitObject(random, serializer, kind, emit) })
 }
 
 func emitObject(random *rand.Rand, serializer *protobuf.Serializer, kind schema.GroupVersionKind, emit func(any)) {
