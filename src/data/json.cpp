@@ -8,7 +8,7 @@
 
 #include "base/text.h"
 #include "base/utf8.h"
-#include "data/json_errors.h"
+#include "data/duplicates.h"
 
 namespace orch {
 
@@ -114,26 +114,25 @@ class Builder {
   }
 
   void note_duplicate() {
-    if (seen_before()) duplicates_.add(path());
+    if (seen_before() && !duplicates_.full()) duplicates_.add(path());
   }
 
+  // Where the member being read stands: "spec.containers[0].name".
   std::string path() const {
+    std::vector<std::string> steps(frames_.size());
+    size_t members = members_.size(), items = items_.size();
+    for (size_t i = frames_.size(); i-- > 0;) {
+      const Frame& frame = frames_[i];
+      // What lies above the next inner frame's start belongs to that frame.
+      size_t& end = frame.is_object ? members : items;
+      steps[i] = frame.is_object ? std::string(members_[end - 1].name())
+                                 : "[" + std::to_string(end - frame.start) + "]";
+      end = frame.start;
+    }
     std::string text;
-    for (size_t i = 0; i < frames_.size(); ++i) {
-      // The last member or item that the next frame did not add itself.
-      size_t next = frames_[i].is_object ? members_.size() : items_.size();
-      for (size_t j = i + 1; j < frames_.size(); ++j) {
-        if (frames_[j].is_object == frames_[i].is_object) {
-          next = frames_[j].start;
-          break;
-        }
-      }
-      if (frames_[i].is_object) {
-        if (!text.empty()) text += '.';
-        text += members_[next - 1].name();
-      } else {
-        text += "[" + std::to_string(next - frames_[i].start) + "]";
-      }
+    for (size_t i = 0; i < steps.size(); ++i) {
+      if (i > 0 && frames_[i].is_object) text += '.';
+      text += steps[i];
     }
     return text;
   }
@@ -208,8 +207,8 @@ Error parse_error(const rapidjson::ParseResult& result, const Builder& builder,
 }  // namespace
 
 void DuplicateFields::add(const std::string& path) {
-  constexpr size_t kMost = 100;
-  if (!out_ || out_->size() >= kMost || !seen_.insert(path).second) return;
+  ++noticed_;
+  if (full() || !seen_.insert(path).second) return;
   out_->push_back("duplicate field " + quote(path));
 }
 

@@ -110,8 +110,8 @@ void append_double(std::string& out, double d) {
   char* end = std::to_chars(text, text + sizeof text, d,
                             exponent ? std::chars_format::scientific : std::chars_format::fixed)
                   .ptr;
-  // e-09 -> e-9
-  if (exponent && end[-2] == '0') {
+  // e-09 -> e-9, but e+300 stays
+  if (exponent && end[-2] == '0' && (end[-3] == '-' || end[-3] == '+')) {
     end[-2] = end[-1];
     --end;
   }

@@ -1,6 +1,7 @@
 #pragma once
 // What the JSON and the YAML parser share: the list of duplicate fields as strict decoding words it.
 
+#include <cstddef>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -13,9 +14,12 @@ class DuplicateFields {
  public:
   explicit DuplicateFields(std::vector<std::string>* out) : out_(out) {}
   explicit operator bool() const { return out_ != nullptr; }
+  // Nothing more will be taken. Also after many repeats, so that a text made of them costs little.
+  bool full() const { return !out_ || out_->size() >= 100 || noticed_ > 10'000; }
   void add(const std::string& path);
 
  private:
+  size_t noticed_ = 0;
   std::vector<std::string>* out_;
   std::unordered_set<std::string> seen_;
 };
