@@ -66,7 +66,11 @@ class Builder final : public YAML::EventHandler {
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& text) override {
     bool plain = tag == "?" || tag.empty();
-    if (!frames_.empty() && frames_.back().wants_key()) return take_key(text, plain && text == "<<", mark);
+    if (!frames_.empty() && frames_.back().wants_key()) {
+      Value key = plain ? resolve_yaml_scalar(text) : Value();
+      if (key.is_bool()) return take_key(key.as_bool() ? "true" : "false", false, mark);
+      return take_key(text, plain && text == "<<", mark);
+    }
     finish(plain ? resolve_yaml_scalar(text) : tagged(tag, text, mark), anchor, mark, plain);
   }
 

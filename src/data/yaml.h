@@ -1,7 +1,7 @@
 #pragma once
 // YAML text <-> Value, through yaml-cpp (contained in yaml.cpp, the one file that sees it throw).
-// Scalars resolve as sigs.k8s.io/yaml (YAML 1.1 booleans y/n excluded, yes/no/on/off included, as
-// Go's yaml.v2 does); non-string keys become strings; anchors and merge keys work within a bound
+// Scalars resolve as in kubectl (YAML 1.1: y, yes and on are booleans); plain keys that are booleans
+// become "true" and "false", other keys stay as they are written; anchors and merge keys work within a bound
 // on the expanded size (no billion laughs).
 
 #include <string>

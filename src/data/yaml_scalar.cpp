@@ -18,10 +18,10 @@ bool is_one_of(std::string_view text, std::initializer_list<std::string_view> wo
 
 bool is_null(std::string_view t) { return is_one_of(t, {"", "~", "null", "Null", "NULL"}); }
 bool is_true(std::string_view t) {
-  return is_one_of(t, {"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"});
+  return is_one_of(t, {"y", "Y", "true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"});
 }
 bool is_false(std::string_view t) {
-  return is_one_of(t, {"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"});
+  return is_one_of(t, {"n", "N", "false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"});
 }
 
 bool has_only(std::string_view text, std::string_view allowed) {
@@ -122,7 +122,7 @@ Value resolve_yaml_scalar(std::string_view text) {
 
 bool yaml_needs_quotes(std::string_view text) {
   if (!resolve_yaml_scalar(text).is_string()) return true;
-  if (is_one_of(text, {"y", "Y", "n", "N"}) || is_base_60(text) || is_timestamp(text)) return true;
+  if (is_base_60(text) || is_timestamp(text)) return true;
   std::string lower = to_lower(text);
   return is_one_of(lower, {".inf", "+.inf", "-.inf", ".nan"});
 }
