@@ -179,7 +179,7 @@ class FakeCluster {
   }
   Value store(const plan::Type& type, Value object, const Value& old) {
     object = object.with_path({"metadata", "resourceVersion"}, Value(std::to_string(++revision_)));
-    objects_.table(type.id())->put(object, now);
+    objects_.table(type.id())->put(object, Mono{now.ns});
     tell(type, old.is_null() ? Change::added : Change::modified, object);
     return object;
   }

@@ -16,7 +16,7 @@ class PlanWorld : public FakeCluster {
   std::string root_ca = "root certificate";
 
   plan::Plan decide(const plan::Reconciler& reconciler, const plan::ObjectKey& key, const Error* failure = nullptr) {
-    plan::Context context{now, failure, root_ca};
+    plan::Context context{now, Mono{now.ns}, failure, root_ca};
     plan::Plan first = reconciler.reconcile(snapshot(), key, context);
     plan::Plan second = reconciler.reconcile(snapshot(), key, context);
     REQUIRE(plan::format_plan(first) == plan::format_plan(second));

@@ -36,7 +36,7 @@ void ObjectTable::unfile(Objects::const_iterator at) {
   }
 }
 
-Value ObjectTable::put(const Value& object, Instant seen) {
+Value ObjectTable::put(const Value& object, Mono seen) {
   Id id(namespace_of(object), name_of(object));
   auto [at, added] = objects_.try_emplace(std::move(id));
   Value old = std::move(at->second.object);
@@ -63,7 +63,7 @@ const Value& ObjectTable::get(std::string_view ns, std::string_view name) const 
   return at == objects_.end() ? Value::null() : at->second.object;
 }
 
-std::optional<Instant> ObjectTable::seen_at(std::string_view ns, std::string_view name) const {
+std::optional<Mono> ObjectTable::seen_at(std::string_view ns, std::string_view name) const {
   auto at = find(ns, name);
   if (at == objects_.end()) return std::nullopt;
   return at->second.seen;
@@ -114,7 +114,7 @@ std::vector<Value> MemorySnapshot::indexed(const Type& type, std::string_view in
   return objects ? objects->indexed(index, key) : std::vector<Value>();
 }
 
-std::optional<Instant> MemorySnapshot::seen_at(const Type& type, std::string_view ns, std::string_view name) const {
+std::optional<Mono> MemorySnapshot::seen_at(const Type& type, std::string_view ns, std::string_view name) const {
   const ObjectTable* objects = table(type.id());
   return objects ? objects->seen_at(ns, name) : std::nullopt;
 }

@@ -20,10 +20,10 @@ class ObjectTable {
   ObjectTable& operator=(const ObjectTable&) = delete;
 
   // What was there before, null if nothing.
-  Value put(const Value& object, Instant seen);
+  Value put(const Value& object, Mono seen);
   Value erase(std::string_view ns, std::string_view name);
   const Value& get(std::string_view ns, std::string_view name) const;
-  std::optional<Instant> seen_at(std::string_view ns, std::string_view name) const;
+  std::optional<Mono> seen_at(std::string_view ns, std::string_view name) const;
   std::vector<Value> list(std::string_view ns) const;
   std::vector<Value> indexed(std::string_view index, std::string_view key) const;
   size_t size() const { return objects_.size(); }
@@ -32,7 +32,7 @@ class ObjectTable {
   using Id = std::pair<std::string, std::string>;
   struct Entry {
     Value object;
-    Instant seen;
+    Mono seen;
   };
   using Objects = std::map<Id, Entry, std::less<>>;
   struct ById {
@@ -61,7 +61,7 @@ class MemorySnapshot final : public Snapshot {
   std::vector<Value> list(const Type& type, std::string_view ns) const override;
   std::vector<Value> indexed(const Type& type, std::string_view index, std::string_view key) const override;
   std::vector<KnownType> known_types() const override { return known_; }
-  std::optional<Instant> seen_at(const Type& type, std::string_view ns, std::string_view name) const override;
+  std::optional<Mono> seen_at(const Type& type, std::string_view ns, std::string_view name) const override;
 
  private:
   std::vector<KnownType> known_;

@@ -31,9 +31,9 @@ class Snapshot {
     bool deletable = true;
   };
   virtual std::vector<KnownType> known_types() const = 0;
-  // When this process last saw the object change (or appear), by its own clock: what a peer's clock
-  // says is no measure of how long it has been silent. nullopt: no such object.
-  virtual std::optional<Instant> seen_at(const Type& type, std::string_view ns, std::string_view name) const = 0;
+  // When this process last saw the object change (or appear), by its own monotonic clock: neither a
+  // peer's clock nor one that is set on the way says how long it has been silent. nullopt: no such object.
+  virtual std::optional<Mono> seen_at(const Type& type, std::string_view ns, std::string_view name) const = 0;
 };
 
 struct ObjectKey {
@@ -44,6 +44,7 @@ struct ObjectKey {
 
 struct Context {
   Instant now;
+  Mono mono;  // the same moment, for what seen_at says
   // The first error of the last execution of this key's plan, conflicts (and names taken) left out;
   // null if there was none.
   const Error* last_failure = nullptr;
@@ -52,10 +53,11 @@ struct Context {
 
 // Told of a change to an object (`old` is null for a new one, `now` for a deleted one): which keys
 // to look at. Pure.
-using KeysOf = void (*)(const Snapshot& snapshot, const Value& old, const Value& now, std::vector<ObjectKey>& keys);
+using KeysOf = void (*)(const Snapshot& snapshot, const Type& type, const Value& old, const Value& now,
+                        std::vector<ObjectKey>& keys);
 
 struct Watch {
-  Type type;
+  Type type;  // without a resource: all types
   KeysOf keys_of;
 };
 
@@ -71,7 +73,7 @@ inline ObjectKey key_of(const Value& object) {
   return ObjectKey{"", std::string(metadata["namespace"].as_string()), std::string(metadata["name"].as_string())};
 }
 // The KeysOf of a reconciler's own type.
-inline void own_key(const Snapshot&, const Value& old, const Value& now, std::vector<ObjectKey>& keys) {
+inline void own_key(const Snapshot&, const Type&, const Value& old, const Value& now, std::vector<ObjectKey>& keys) {
   keys.push_back(key_of(now.is_null() ? old : now));
 }
 

@@ -174,7 +174,8 @@ void push_controller(const Value& object, std::vector<ObjectKey>& keys) {
     keys.push_back(ObjectKey{"", std::string(namespace_of(object)), std::string(controller["name"].as_string())});
 }
 
-void keys_of_replica_set(const Snapshot& snapshot, const Value& old, const Value& now, std::vector<ObjectKey>& keys) {
+void keys_of_replica_set(const Snapshot& snapshot, const Type&, const Value& old, const Value& now,
+                 std::vector<ObjectKey>& keys) {
   push_controller(old, keys);
   push_controller(now, keys);
   if (now.is_null() || !controller_of(now).is_null()) return;
@@ -185,7 +186,8 @@ void keys_of_replica_set(const Snapshot& snapshot, const Value& old, const Value
 }
 
 // Recreate waits for the last old pod to be gone; nothing else about pods matters here.
-void keys_of_pod(const Snapshot& snapshot, const Value& old, const Value& now, std::vector<ObjectKey>& keys) {
+void keys_of_pod(const Snapshot& snapshot, const Type&, const Value& old, const Value& now,
+                 std::vector<ObjectKey>& keys) {
   const bool ended = now.is_null() || (is_pod_finished(now) && !is_pod_finished(old));
   const Value& controller = controller_of(old);
   if (!ended || controller["kind"].as_string() != "ReplicaSet") return;

@@ -124,7 +124,8 @@ Plan reconcile_replica_set(const Snapshot& snapshot, const ObjectKey& key, const
 namespace {
 
 // A pod tells its ReplicaSet, the former one too; one that nobody controls tells all that match.
-void keys_of_pod(const Snapshot& snapshot, const Value& old, const Value& now, std::vector<ObjectKey>& keys) {
+void keys_of_pod(const Snapshot& snapshot, const Type&, const Value& old, const Value& now,
+                 std::vector<ObjectKey>& keys) {
   const Value& pod = now.is_null() ? old : now;
   for (const Value* state : {&old, &now}) {
     const Value& controller = controller_of(*state);
