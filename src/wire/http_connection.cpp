@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "wire/gzip.h"
+#include "wire/prefixed_stream.h"
 
 namespace orch::wire {
 
@@ -60,30 +61,6 @@ std::string format_http_date(int64_t seconds) {
            kMonths[t.tm_mon], t.tm_year + 1900, t.tm_hour, t.tm_min, t.tm_sec);
   return text;
 }
-
-// The raw stream of an upgraded connection, with what was read too far in front.
-class Upgraded final : public loop::Stream {
- public:
-  Upgraded(std::unique_ptr<loop::Stream> stream, std::string first)
-      : stream_(std::move(stream)), first_(std::move(first)) {}
-  Task<std::string> read() override {
-    if (first_.empty()) return stream_->read();
-    return read_first();
-  }
-  Task<void> write(std::vector<Chunk> chunks) override { return stream_->write(std::move(chunks)); }
-  Task<void> shutdown() override { return stream_->shutdown(); }
-  void close() override { stream_->close(); }
-  std::string peer() const override { return stream_->peer(); }
-  std::string local() const override { return stream_->local(); }
-
- private:
-  Task<std::string> read_first() {
-    std::string first = std::exchange(first_, {});
-    co_return std::move(first);
-  }
-  std::unique_ptr<loop::Stream> stream_;
-  std::string first_;
-};
 
 }  // namespace
 
@@ -158,6 +135,7 @@ std::string Connection::Reply::head(int status, const Headers& headers, std::opt
 }
 
 Task<void> Connection::Reply::write_out(std::vector<Chunk> chunks) {
+  if (!connection_.stream_) co_await loop::fail(Error::make(Code::closed, "the connection was handed over"));
   writing_ = true;
   connection_.deadline_.set(connection_.shared_.options.write_timeout);
   co_await connection_.stream_->write(std::move(chunks));
@@ -220,11 +198,11 @@ Task<void> Connection::Reply::finish() {
 std::unique_ptr<loop::Stream> Connection::Reply::upgrade() {
   upgraded_ = true;
   connection_.deadline_.clear();
-  return std::make_unique<Upgraded>(std::move(connection_.stream_), std::exchange(connection_.input_, {}));
+  return std::make_unique<PrefixedStream>(std::move(connection_.stream_), std::exchange(connection_.input_, {}));
 }
 
 Task<void> Connection::Reply::client_gone() {
-  while (connection_.input_.size() < kMaxReadAhead) {
+  while (connection_.stream_ && connection_.input_.size() < kMaxReadAhead) {
     auto some = co_await connection_.stream_->read().result();
     if (!some.ok() || some->empty()) co_return;
     connection_.input_ += *some;
