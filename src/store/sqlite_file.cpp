@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <random>
+#include <unordered_map>
 
 #include "base/text.h"
 #include "data/json.h"
@@ -57,19 +58,18 @@ Result<bool> check_format(Database& database) {
 // "ok", or what is wrong first.
 Result<std::string> check_integrity(Database& database) { return database.text("PRAGMA quick_check(1)"); }
 
-struct Parsed {
-  std::string key;
-  Value value;
-  Revision created, revision;
-};
+// Objects of one stem are alike: "/registry/pods/default/web-7d9f8b6c5d-" x2k4p.
+std::string_view stem_of(std::string_view key) { return key.substr(0, key.find_last_of("-/") + 1); }
 
-// All objects, sorted. A row that is no JSON counts as damage, in `damage`.
+// All objects. A row that is no JSON counts as damage, in `damage`.
 Result<std::vector<StoredPtr>> load_objects(Database& database, std::string& damage) {
+  // In the order of the file, so that it is read once from front to back.
   TRY(Statement rows, database.prepare("SELECT key, created, revision, value FROM object"));
   KeyCache keys;
   JsonOptions json;
   json.keys = &keys;
-  std::vector<Parsed> parsed;
+  std::unordered_map<std::string_view, StoredPtr> newest;  // of each stem; the key is the object's
+  std::vector<StoredPtr> objects;
   for (;;) {
     TRY(bool more, rows.step());
     if (!more) break;
@@ -79,17 +79,13 @@ Result<std::vector<StoredPtr>> load_objects(Database& database, std::string& dam
       damage = "the object " + quote(key) + " cannot be read";
       return std::vector<StoredPtr>();
     }
-    parsed.push_back({std::move(key), std::move(value).value(), rows.integer(1), rows.integer(2)});
-  }
-  std::ranges::sort(parsed, {}, &Parsed::key);
-  std::vector<StoredPtr> objects;
-  objects.reserve(parsed.size());
-  const Value* model = &Value::null();
-  for (Parsed& row : parsed) {
-    objects.push_back(std::make_shared<const Stored>(
-        std::move(row.key), share_storage(*model, row.value), row.created, row.revision));
-    model = &objects.back()->value;
-    row.value = Value();
+    // Shared at once: 10,000 alike never take the room of 10,000.
+    auto model = newest.find(stem_of(key));
+    if (model != newest.end()) *value = share_storage(model->second->value, *value);
+    objects.push_back(std::make_shared<const Stored>(std::move(key), std::move(*value),
+                                                     rows.integer(1), rows.integer(2)));
+    if (model != newest.end()) newest.erase(model);
+    newest.emplace(stem_of(objects.back()->key), objects.back());
   }
   return objects;
 }
@@ -196,6 +192,7 @@ Result<OpenedFile> open_file(const FileOptions& options) {
   const std::string path = options.directory + "/state.db";
   TRY(FileLock lock, FileLock::acquire(path + ".lock"));
   OpenedFile opened(std::move(lock));
+  remove_file(path + ".snapshot");  // half made when the last process ended
   TRY_VOID(finish_repair(options.directory, path, opened.report));
   auto result = open_database(options, path, opened);
   if (!result.ok() && !opened.report.damage.empty()) {

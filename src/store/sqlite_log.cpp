@@ -131,7 +131,8 @@ Result<void> SqliteLog::finish(Revision last) {
   auto mark = [&]() -> Result<void> {
     TRY_VOID(database_->run("BEGIN IMMEDIATE"));
     TRY_VOID(write_meta(*database_, "ceiling", std::to_string(last)));
-    TRY_VOID(write_meta(*database_, "clean", "1"));
+    // A file that SQLite has found damaged is to be checked at the next start.
+    if (!database_->damaged()) TRY_VOID(write_meta(*database_, "clean", "1"));
     return database_->run("COMMIT");
   };
   auto result = mark();

@@ -1,5 +1,6 @@
 #include "store/sqlite_store.h"
 
+#include <malloc.h>
 #include <utility>
 
 namespace orch::store {
@@ -34,6 +35,7 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(loop::Loop& loop, SqliteO
                                   .sync = options.sync,
                                   .vfs = options.vfs,
                                   .revision_block = options.core.revision_block}));
+  ::malloc_trim(0);  // reading left holes behind
   tell(file.report, file.objects.size(), log);
   return std::unique_ptr<SqliteStore>(
       new SqliteStore(loop, std::move(options.core), options.housekeeping, file));
