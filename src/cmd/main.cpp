@@ -1,17 +1,39 @@
-// The program's entry: composes the roles (server, agent) and the user's verbs.
+// The program's entry: the roles (server, agent); everything else is a verb of the user's.
 
 #include <cstdio>
+#include <string>
 #include <string_view>
+#include <vector>
 
+#include "cmd/options.h"
+#include "cmd/server_role.h"
 #include "orch/version.h"
 
-int main(int argc, char** argv) {
-  const std::string_view verb = argc > 1 ? argv[1] : "";
-  if (verb == "version" || verb == "--version") {
-    std::printf("orch %s (%s) kubernetes %s\n", ORCH_VERSION, ORCH_GIT_COMMIT,
-                ORCH_KUBERNETES_VERSION);
+namespace {
+
+int server_main(const std::vector<std::string>& arguments) {
+  auto options = orch::cmd::parse_server_options(arguments);
+  if (!options.ok()) {
+    std::fprintf(stderr, "orch server: %s\n", options.error().message().c_str());
+    return orch::code_info(options.error().code()).exit_code;
+  }
+  if (options->show_help) {
+    std::fputs(options->help.c_str(), stdout);
     return 0;
   }
-  std::fputs("usage: orch version\n", stderr);
+  return orch::cmd::run_server(*options);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::vector<std::string> arguments(argv + (argc > 1 ? 2 : 1), argv + argc);
+  std::string_view verb = argc > 1 ? argv[1] : "";
+  if (verb == "server") return server_main(arguments);
+  if (verb == "version" || verb == "--version") {
+    std::printf("orch %s (%s) kubernetes %s\n", ORCH_VERSION, ORCH_GIT_COMMIT, ORCH_KUBERNETES_VERSION);
+    return 0;
+  }
+  std::fputs("usage: orch server [flags] | orch version\n", stderr);
   return 2;
 }

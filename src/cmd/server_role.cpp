@@ -1,0 +1,149 @@
+#include "cmd/server_role.h"
+
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+
+#include "api/bootstrap.h"
+#include "api/endpoints.h"
+#include "api/http_api.h"
+#include "api/local_port.h"
+#include "api/objects.h"
+#include "base/text.h"
+#include "cmd/addresses.h"
+#include "cmd/data_dir.h"
+#include "cmd/system_random.h"
+#include "loop/uv_loop.h"
+#include "loop/uv_network.h"
+#include "schema/hooks.h"
+#include "store/sqlite_store.h"
+#include "wire/http_server.h"
+#include "wire/tls.h"
+
+namespace orch::cmd {
+
+using loop::Task;
+
+namespace {
+
+constexpr Duration kDrainTime = 3s;
+
+ServerFilesRequest files_request(const ServerOptions& options, const std::string& advertise) {
+  ServerFilesRequest request;
+  request.data_dir = options.data_dir;
+  request.server_url = "https://127.0.0.1:" + std::to_string(options.https_listen_port);
+  request.dns_names = {"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc",
+                       "kubernetes.default.svc." + options.cluster_domain, host_name()};
+  request.ip_addresses = {"127.0.0.1", "::1", advertise, api::kubernetes_service_address(options.service_cidr)};
+  for (const std::string& address : interface_addresses()) request.ip_addresses.push_back(address);
+  for (const std::string& name : options.tls_san) {
+    bool literal = name.find(':') != std::string::npos || name.find_first_not_of("0123456789.") == std::string::npos;
+    (literal ? request.ip_addresses : request.dns_names).push_back(name);
+  }
+  request.token = options.token;
+  request.write_kubeconfig = options.write_kubeconfig;
+  return request;
+}
+
+// Everything a running server owns, in the order it is made; destroyed in reverse.
+struct Server {
+  Server(const ServerOptions& server_options, Logger logger)
+      : options(server_options), log(std::move(logger)), hooks(schema::Hooks::builtin()), stop(loop), network(loop) {}
+
+  Result<void> open();
+  Task<void> run();
+
+  ServerOptions options;
+  Logger log;
+  loop::UvLoop loop;
+  SystemRandom random;
+  schema::Hooks hooks;
+  loop::Event stop;
+  bool ready = false;
+  std::string advertise;
+  std::shared_ptr<const schema::Registry> registry;
+  std::unique_ptr<store::SqliteStore> store;
+  std::unique_ptr<api::Admission> admission;
+  std::unique_ptr<api::Objects> objects;
+  std::unique_ptr<api::LocalPort> port;
+  std::unique_ptr<api::Endpoints> endpoints;
+  std::unique_ptr<api::HttpApi> http_api;
+  loop::UvNetwork network;
+  std::unique_ptr<wire::HttpServer> http_server;
+};
+
+// The port is taken before anything else starts, so that a second server fails at once and changes nothing.
+Result<void> Server::open() {
+  TRY(auto listener, network.listen_tcp(options.bind_address, static_cast<uint16_t>(options.https_listen_port)));
+  options.https_listen_port = listener->port();
+  advertise = options.advertise_address.empty() ? default_advertise_address() : options.advertise_address;
+  TRY_VOID(make_directories(options.data_dir, 0755));
+
+  store::SqliteOptions store_options;
+  store_options.directory = options.data_dir + "/server/db";
+  TRY_VOID(make_directories(options.data_dir + "/server", 0700));
+  TRY(store, store::SqliteStore::open(loop, std::move(store_options), log.named("store")));
+  TRY(ServerFiles files, prepare_server_files(files_request(options, advertise), loop.wall(), log));
+
+  TRY(registry, schema::Registry::builtin());
+  api::AdmissionOptions admission_options;
+  admission_options.service_cidr = options.service_cidr;
+  admission_options.cluster_dns = options.cluster_dns;
+  TRY(admission, api::builtin_admission(*store, admission_options));
+  objects = std::make_unique<api::Objects>(
+      api::Objects::Parts{loop, *store, registry, hooks, random, *admission, log.named("api")});
+  port = std::make_unique<api::LocalPort>(*objects);
+  std::string address = advertise + ":" + std::to_string(options.https_listen_port);
+  endpoints = std::make_unique<api::Endpoints>(*objects, address,
+                                               [this] { return ready ? std::string() : std::string("startup"); });
+  http_api = std::make_unique<api::HttpApi>(*objects, *endpoints, random, log.named("api"));
+
+  TRY(auto context, wire::TlsContext::server({files.serving, files.client_ca_pem}));
+  http_server = std::make_unique<wire::HttpServer>(loop, log.named("http"), *http_api);
+  http_server->listen(std::move(listener), std::make_shared<wire::TlsServer>(context));
+  return {};
+}
+
+Task<void> Server::run() {
+  api::BootstrapOptions bootstrap_options{options.service_cidr, advertise, options.https_listen_port};
+  co_await api::bootstrap(*port, std::move(bootstrap_options));
+  ready = true;
+  log.info("ready", {{"api", "https://" + options.bind_address + ":" + std::to_string(options.https_listen_port)},
+                     {"kubeconfig", options.data_dir + "/kubeconfig"}});
+  co_await stop.wait();
+  log.info("stopping");
+  co_await http_server->stop(kDrainTime);
+  co_await store->close();
+}
+
+Result<ServerOptions> with_token(ServerOptions options) {
+  if (options.token_file.empty()) return options;
+  std::ifstream file(options.token_file);
+  if (!file || !std::getline(file, options.token)) {
+    return Error::make(Code::usage, "--token-file " + options.token_file + ": cannot read a token from it");
+  }
+  options.token = std::string(trim(options.token));
+  return options;
+}
+
+int fail_with(const Error& error) {
+  std::fprintf(stderr, "orch server: %s\n", error.message().c_str());
+  return code_info(error.code()).exit_code;
+}
+
+}  // namespace
+
+int run_server(const ServerOptions& options) {
+  auto complete = with_token(options);
+  if (!complete.ok()) return fail_with(complete.error());
+  Logger log = Logger::to_stderr(parse_log_level(options.log_level, LogLevel::info));
+  Server server(*complete, log);
+  auto opened = server.open();
+  if (!opened.ok()) return fail_with(opened.error());
+  for (int number : {SIGTERM, SIGINT}) server.loop.on_signal(number, [&server] { server.stop.set(); });
+  auto ended = server.loop.run(server.run());
+  if (!ended.ok()) return fail_with(ended.error());
+  return 0;
+}
+
+}  // namespace orch::cmd
