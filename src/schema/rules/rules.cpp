@@ -11,6 +11,9 @@ Hooks Hooks::builtin() {
   hooks.add(rules::network_columns());
   hooks.add(rules::other_columns());
   hooks.add(rules::rows());
+  rules::add_pod_defaults(hooks);
+  rules::add_core_defaults(hooks);
+  rules::add_workload_defaults(hooks);
   return hooks;
 }
 
