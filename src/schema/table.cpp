@@ -12,6 +12,7 @@ namespace orch::schema {
 namespace {
 
 std::string text_of(const Value& value) {
+  if (value.is_null()) return {};
   return value.is_string() ? std::string(value.as_string()) : format_json(value);
 }
 
@@ -56,9 +57,9 @@ Value reference_value(const Value& object, std::string_view reference) {
     if (!found.empty()) value = found.front();
   } else {
     std::string joined;
-    for (const Value& one : found) {
-      if (!joined.empty()) joined += ",";
-      joined += text_of(one);
+    for (size_t i = 0; i < found.size(); ++i) {
+      if (i > 0) joined += ",";
+      joined += text_of(found[i]);
     }
     value = joined;
   }
@@ -77,7 +78,7 @@ Value template_value(const Value& object, std::string_view text) {
     if (open == text.npos) break;
     size_t close = std::min(text.find('}', open), text.size() - 1);
     Value value = reference_value(object, text.substr(open + 1, close - open - 1));
-    if (!value.is_null()) out += text_of(value);
+    out += text_of(value);
     text.remove_prefix(close + 1);
   }
   return out;
@@ -137,7 +138,8 @@ Value table_columns(const Kind& kind) {
     std::string_view help = column.description;
     if (help.empty() && column.format == "name") help = kNameHelp;
     // Kubernetes' own tables give ages as texts; those of custom kinds say `date`.
-    std::string_view type = column.type == "date" && !kind.custom ? "string" : column.type;
+    std::string_view type = column.type;
+    if (type == "date" && !kind.custom) type = "string";
     columns.push_back(column_definition(column.name, type, column.format, help, column.wide ? 1 : 0));
   }
   return Value::list(std::move(columns));

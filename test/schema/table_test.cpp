@@ -1,6 +1,8 @@
 #include <catch2/catch_test_macros.hpp>
 
+#include "base/text.h"
 #include "data/json.h"
+#include "golden_lines.h"
 #include "schema/engine.h"
 #include "schema/hooks.h"
 
@@ -63,6 +65,36 @@ TEST_CASE("columns are defined as kubectl expects them, wide ones with priority 
   CHECK(names == "Name Ready Status Restarts Age IP* Node* Nominated Node* Readiness Gates* ");
   CHECK(columns.at(0)["format"] == Value("name"));
   CHECK(columns.at(4)["type"] == Value("string"));
+}
+
+// The reference tells some texts from numbers that look the same.
+TEST_CASE("rows are those of Kubernetes' own printers") {
+  size_t count = 0;
+  for (const Value& line : golden_lines("table.jsonl", "ORCH_TABLE_CASES")) {
+    const Value& object = line["object"];
+    std::string_view api_version = object["apiVersion"].as_string();
+    auto parts = split_once(api_version, '/');
+    const Kind* kind = registry().find_kind(parts ? parts->first : "", parts ? parts->second : api_version,
+                                            object["kind"].as_string());
+    INFO(format_json(object));
+    REQUIRE(kind);
+    ++count;
+    Value columns = table_columns(*kind);
+    Value row = table_row(*kind, object, hooks(), parse_time(line["now"].as_string()).value());
+    REQUIRE(columns.size() == line["columns"].size());
+    for (size_t i = 0; i < columns.size(); ++i) {
+      const Value& wanted = line["columns"].at(i);
+      INFO(format_json(wanted));
+      for (std::string_view key : {"name", "type", "format", "priority"}) {
+        CHECK(columns.at(i)[key] == wanted[key]);
+      }
+      std::string cell = format_json(row["cells"].at(i));
+      if (row["cells"].at(i).is_number() && line["cells"].at(i).is_string()) cell = quote(cell);
+      CHECK(cell == format_json(line["cells"].at(i)));
+    }
+    CHECK(format_json(row["conditions"]) == format_json(line["conditions"]));
+  }
+  CHECK(count > 50);
 }
 
 TEST_CASE("a deployment's row") {

@@ -173,8 +173,9 @@ const Value& healthy_condition(const Value& component) {
   return Value::null();
 }
 Value component_status(const Value& component, std::string_view, Instant) {
-  std::string_view status = healthy_condition(component)["status"].as_string();
-  return status == "True" ? "Healthy" : status == "False" ? "Unhealthy" : "Unknown";
+  const Value& condition = healthy_condition(component);
+  if (!condition) return "Unknown";
+  return condition["status"].as_string() == "True" ? "Healthy" : "Unhealthy";
 }
 Value component_message(const Value& component, std::string_view, Instant) {
   return text_or(healthy_condition(component)["message"], "");
