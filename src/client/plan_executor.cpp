@@ -156,7 +156,7 @@ loop::Task<void> PlanExecutor::check(const plan::Guard& guard) {
   auto found = co_await api_.get(target).result();
   if (!found.ok() && found.error().is(Code::not_found)) co_return;
   if (!found.ok()) co_await loop::fail(found.error());
-  if (plan::uid_of(found.value()) == guard.uid)
+  if (guard.uid.empty() || plan::uid_of(found.value()) == guard.uid)
     co_await loop::fail(Error::make(Code::conflict, guard.ref.kind + " " + guard.ref.name + " exists"));
 }
 

@@ -39,7 +39,7 @@ class Driver final : public Controllers {
       controllers_.push_back(std::make_unique<Controller>(loop, std::move(reconciler)));
     for (const auto& known : options_.types) informers_.add(known);
     for (auto& controller : controllers_) {
-      informers_.add({controller->reconciler.type});
+      if (!controller->reconciler.type.resource.empty()) informers_.add({controller->reconciler.type});
       for (const plan::Watch& watch : controller->reconciler.watches)
         if (!watch.type.resource.empty()) informers_.add({watch.type});
     }

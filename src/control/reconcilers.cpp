@@ -1,5 +1,9 @@
 #include "control/reconcilers.h"
 
+#include "plan/gc/garbage_collector.h"
+#include "plan/gc/namespace_content.h"
+#include "plan/gc/namespace_defaults.h"
+#include "plan/gc/pod_collector.h"
 #include "plan/workloads/deployment.h"
 #include "plan/workloads/replica_set.h"
 
@@ -9,6 +13,11 @@ std::vector<plan::Reconciler> all_reconcilers() {
   return {
       plan::deployment_reconciler(),
       plan::replica_set_reconciler(),
+      plan::namespace_reconciler(),
+      plan::default_service_account_reconciler(),
+      plan::root_ca_reconciler(),
+      plan::garbage_collector(),
+      plan::pod_collector(),
   };
 }
 

@@ -38,8 +38,8 @@ class PlanWorld : public FakeCluster {
   size_t step() {
     size_t busy = 0;
     for (const plan::Reconciler& reconciler : reconcilers_) {
-      for (const Value& object : list(reconciler.type)) {
-        plan::Plan planned = decide(reconciler, plan::key_of(object));
+      for (const plan::ObjectKey& key : keys_for(reconciler)) {
+        plan::Plan planned = decide(reconciler, key);
         if (planned.empty()) continue;
         ++busy;
         act(planned);
@@ -66,6 +66,19 @@ class PlanWorld : public FakeCluster {
   }
 
  private:
+  // One for each object of its type; a reconciler without a type is for all.
+  std::vector<plan::ObjectKey> keys_for(const plan::Reconciler& reconciler) const {
+    std::vector<plan::ObjectKey> keys;
+    for (const auto& known : snapshot().known_types()) {
+      const bool any = reconciler.type.resource.empty();
+      if (!any && !known.type.same(reconciler.type)) continue;
+      for (const Value& object : list(known.type)) {
+        keys.push_back(plan::key_of(object));
+        if (any) keys.back().resource = known.type.id();
+      }
+    }
+    return keys;
+  }
   Result<Value> act(const plan::Action& action) {
     for (const plan::Guard& guard : action.guards)
       if (!holds(guard)) return Error::make(Code::conflict, "a guard does not hold");
@@ -91,7 +104,8 @@ class PlanWorld : public FakeCluster {
   bool holds(const plan::Guard& guard) const {
     plan::Type type = type_of(guard.ref);
     if (guard.condition == plan::Guard::Condition::empty) return list(type, guard.ref.ns).empty();
-    return plan::uid_of(get(type, guard.ref.ns, guard.ref.name)) != guard.uid;
+    Value found = get(type, guard.ref.ns, guard.ref.name);
+    return found.is_null() || (!guard.uid.empty() && plan::uid_of(found) != guard.uid);
   }
 
   std::vector<plan::Reconciler> reconcilers_;

@@ -43,7 +43,7 @@ struct Note {
 // Checked with the API itself just before the action: a snapshot may lag behind.
 struct Guard {
   enum class Condition : uint8_t {
-    absent,  // no object of this name and uid
+    absent,  // no object of this name and uid (uid "": whatever its uid)
     empty,   // a collection without objects
   };
   Condition condition;
