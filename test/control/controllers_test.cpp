@@ -20,7 +20,10 @@ struct Cluster {
   FakeApi api{loop, objects};
   std::unique_ptr<control::Controllers> controllers;
 
-  Cluster() { objects.now = loop.wall(); }
+  Cluster() {
+    objects.now = loop.wall();
+    objects.add(types::nodes, Value::object({{"metadata", Value::object({{"name", "node-1"}})}}));
+  }
   void start() { controllers = control::start(loop, api, Logger::discard(), {}); }
   void set_image(std::string_view image) {
     objects.change(types::deployments, web(), [&](const Value& d) {

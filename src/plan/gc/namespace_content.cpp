@@ -16,6 +16,7 @@ struct Content {
   std::vector<std::string> remaining;          // "pods. has 3 resource instances"
   std::map<std::string, int64_t> finalizers;   // and how many objects have each
   std::vector<Action> removals;
+  std::vector<Action> unseen_removals;         // of types that nobody watches: what they hold cannot be counted
   std::vector<Guard> guards;                   // that it is all gone
 };
 
@@ -26,12 +27,13 @@ Content look_into(const Snapshot& snapshot, std::string_view ns) {
     Action removal{.verb = Verb::remove_collection, .ref = ref_to(known.type, ns, "")};
     content.guards.push_back(Guard{Guard::Condition::empty, removal.ref, {}});
     const std::vector<Value> objects = snapshot.list(known.type, ns);
-    bool wanted = !known.watched;  // objects that nobody watches cannot be counted
+    bool wanted = false;
     for (const Value& object : objects) {
       wanted = wanted || !is_deleting(object);
       for (const Value& name : metadata(object)["finalizers"].items()) ++content.finalizers[std::string(name.as_string())];
     }
-    if (wanted) content.removals.push_back(std::move(removal));
+    if (wanted) content.removals.push_back(removal);
+    if (!known.watched) content.unseen_removals.push_back(removal);
     if (!objects.empty())
       content.remaining.push_back(std::string(known.type.resource) + "." + std::string(known.type.group) + " has " +
                                   std::to_string(objects.size()) + " resource instances");
@@ -103,6 +105,7 @@ Plan reconcile_namespace(const Snapshot& snapshot, const ObjectKey& key, const C
     if (status != object["status"]) plan.add(update_status(types::namespaces, object.with("status", status)));
     return plan;
   }
+  for (Action& removal : content.unseen_removals) plan.add(std::move(removal));
   Action finalize = update(types::namespaces, without_spec_finalizer(object));
   finalize.ref.subresource = "finalize";
   finalize.guards = std::move(content.guards);
