@@ -231,11 +231,22 @@ void Connection::close_if_idle() {
   if (idle_ && stream_) stream_->close();
 }
 
+// What an idle connection holds are the frames of run and read_head: whatever answering needs has
+// frames of its own.
 Task<void> Connection::run() {
   while (true) {
-    Next next = co_await serve_one();
-    if (next == Next::end) co_return;
+    bool more = co_await wait_for_request();
+    if (!more) co_return;
+    bool again = co_await answer();
+    if (!again) co_return;
   }
+}
+
+Task<bool> Connection::wait_for_request() {
+  auto head = co_await read_head().result();
+  if (head.ok()) co_return *head;
+  co_await refuse_error(std::move(head).error());
+  co_return false;
 }
 
 Result<void> Connection::parse_input() {
@@ -336,27 +347,25 @@ Task<void> Connection::linger() {
   }
 }
 
-Task<Connection::Next> Connection::serve_one() {
-  auto head = co_await read_head().result();
-  if (!head.ok()) {
-    if (head.error().is(Code::parse)) co_await refuse(400, head.error().message());
-    if (head.error().is(Code::too_large)) co_await refuse(parser_.head_done() ? 413 : 431, head.error().message());
-    co_return Next::end;
-  }
-  if (!*head) co_return Next::end;
+// Tells the client what it did wrong; other errors are ours or the network's.
+Task<void> Connection::refuse_error(Error error) {
+  if (error.is(Code::parse)) co_await refuse(400, error.message());
+  if (error.is(Code::too_large)) co_await refuse(parser_.head_done() ? 413 : 431, error.message());
+}
+
+Task<bool> Connection::answer() {
   bool admitted = co_await admit();
-  if (!admitted) co_return Next::end;
+  if (!admitted) co_return false;
   auto body = co_await read_body().result();
   if (!body.ok()) {
-    if (body.error().is(Code::parse)) co_await refuse(400, body.error().message());
-    if (body.error().is(Code::too_large)) co_await refuse(413, body.error().message());
-    co_return Next::end;
+    co_await refuse_error(std::move(body).error());
+    co_return false;
   }
   Reply reply(*this, parser_.facts(), parser_.request());
   Request request = std::move(parser_.request());
   parser_.next();
   auto handled = co_await shared_.handler.handle(std::move(request), peer_, reply).result();
-  if (reply.upgraded()) co_return Next::end;
+  if (reply.upgraded()) co_return false;
   if (reply.untouched()) {
     std::string why = handled.ok() ? "no answer" : handled.error().message();
     shared_.log.warn("a handler gave no answer", {{"peer", peer_.address}, {"error", why}});
@@ -366,10 +375,10 @@ Task<Connection::Next> Connection::serve_one() {
     text.emplace_back(std::string("internal error\n"));
     co_await reply.send(500, std::move(headers), std::move(text));
   }
-  if (reply.reusable()) co_return Next::request;
+  if (reply.reusable()) co_return true;
   // A reply that was cut short is cut off, so that the client sees it.
   if (reply.complete()) co_await linger();
-  co_return Next::end;
+  co_return false;
 }
 
 }  // namespace orch::wire

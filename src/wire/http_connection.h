@@ -45,12 +45,12 @@ class Connection final {
 
  private:
   class Reply;
-  enum class Next { request, end };
-
-  loop::Task<Next> serve_one();
-  loop::Task<bool> read_head();  // false: the client ended, or we stop
-  loop::Task<bool> admit();      // false: refused, and told so
+  loop::Task<bool> wait_for_request();  // false: there is none any more
+  loop::Task<bool> read_head();         // likewise, without telling the client what was wrong
+  loop::Task<bool> answer();            // false: the connection ends
+  loop::Task<bool> admit();             // false: refused, and told so
   loop::Task<void> read_body();
+  loop::Task<void> refuse_error(Error error);
   loop::Task<void> refuse(int status, std::string message);
   loop::Task<void> linger();
   Result<void> parse_input();

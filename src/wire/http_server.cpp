@@ -41,6 +41,7 @@ struct HttpServer::State {
 
   Task<void> accept_all(std::unique_ptr<loop::Listener> listener, std::shared_ptr<TlsServer> tls);
   Task<void> serve(std::unique_ptr<loop::Stream> stream, std::shared_ptr<TlsServer> tls);
+  Task<void> handshake(std::unique_ptr<loop::Stream>& stream, Peer& peer, std::shared_ptr<TlsServer> tls);
   Task<void> wait_below(size_t connections);
 };
 
@@ -51,23 +52,27 @@ Task<void> HttpServer::State::wait_below(size_t connections) {
   }
 }
 
+// Replaces the stream by its TLS side, in time.
+Task<void> HttpServer::State::handshake(std::unique_ptr<loop::Stream>& stream, Peer& peer,
+                                        std::shared_ptr<TlsServer> tls) {
+  auto accepting_tls = tls_accept(shared.loop, std::move(stream), tls->current());
+  auto session = co_await with_timeout(shared.loop, std::move(accepting_tls), shared.options.handshake_timeout).result();
+  if (!session.ok()) {
+    shared.log.debug("TLS handshake failed", {{"peer", peer.address}, {"error", session.error().message()}});
+    co_await loop::fail(std::move(session).error());
+  }
+  stream = std::move(session->stream);
+  peer = std::move(session->peer);
+}
+
+// Its frame lives as long as the connection: it holds no more than it must.
 Task<void> HttpServer::State::serve(std::unique_ptr<loop::Stream> stream, std::shared_ptr<TlsServer> tls) {
   Open open(shared);
   Peer peer;
   peer.address = stream->peer();
-  if (tls) {
-    auto handshake = tls_accept(shared.loop, std::move(stream), tls->current());
-    auto session = co_await with_timeout(shared.loop, std::move(handshake), shared.options.handshake_timeout).result();
-    if (!session.ok()) {
-      shared.log.debug("TLS handshake failed", {{"peer", peer.address}, {"error", session.error().message()}});
-      co_return;
-    }
-    stream = std::move(session->stream);
-    peer = std::move(session->peer);
-  }
+  if (tls) co_await handshake(stream, peer, std::move(tls));
   Connection connection(shared, std::move(stream), std::move(peer));
-  auto ended = co_await connection.run().result();
-  if (!ended.ok()) shared.log.debug("a connection ended", {{"error", ended.error().message()}});
+  co_await connection.run();
 }
 
 Task<void> HttpServer::State::accept_all(std::unique_ptr<loop::Listener> listener, std::shared_ptr<TlsServer> tls) {
