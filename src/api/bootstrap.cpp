@@ -24,22 +24,20 @@ constexpr SystemPriority kPriorities[] = {
     {"system-node-critical", 2'000'001'000, "For pods their node needs; they must not move."},
 };
 
-Task<void> ensure(client::ApiPort& port, Target target, Value object) {
+// Creates the object where there is none; with a `field`, makes that of an existing one what it should be.
+// It looks first: a Service that is there already would find its own address taken.
+Task<void> ensure(client::ApiPort& port, Target target, Value object, std::string field) {
   client::WriteOptions options;
-  auto made = co_await port.create(std::move(target), std::move(object), std::move(options)).result();
-  if (!made.ok() && !made.error().is(Code::already_exists)) co_await fail(std::move(made).error());
-}
-
-// Creates the object, or makes `field` of the stored one what it should be.
-Task<void> ensure_field(client::ApiPort& port, Target target, Value object, std::string field) {
-  client::WriteOptions options;
-  Target collection = target;
-  collection.name.clear();
-  auto made = co_await port.create(std::move(collection), object, options).result();
-  if (made.ok()) co_return;
-  if (!made.error().is(Code::already_exists)) co_await fail(std::move(made).error());
-  Value patch = Value::object({{field, object[field]}});
-  co_await port.patch(std::move(target), client::PatchType::merge, std::move(patch), std::move(options));
+  auto found = co_await port.get(target).result();
+  if (found.ok()) {
+    if (field.empty()) co_return;
+    Value patch = Value::object({{field, object[field]}});
+    co_await port.patch(std::move(target), client::PatchType::merge, std::move(patch), std::move(options));
+    co_return;
+  }
+  if (!found.error().is(Code::not_found)) co_await fail(std::move(found).error());
+  target.name.clear();
+  co_await port.create(std::move(target), std::move(object), std::move(options));
 }
 
 Value named(std::string_view kind, std::string_view version, std::string_view name, std::string_view ns) {
@@ -93,22 +91,22 @@ std::string kubernetes_service_address(std::string_view service_cidr) {
 
 Task<void> bootstrap(client::ApiPort& port, BootstrapOptions options) {
   for (std::string_view name : kNamespaces) {
-    Target target{"", "v1", "namespaces", "", "", ""};
-    co_await ensure(port, std::move(target), named("Namespace", "v1", name, ""));
+    Target target{"", "v1", "namespaces", "", std::string(name), ""};
+    co_await ensure(port, std::move(target), named("Namespace", "v1", name, ""), "");
   }
   for (const SystemPriority& priority : kPriorities) {
-    Target target{"scheduling.k8s.io", "v1", "priorityclasses", "", "", ""};
+    Target target{"scheduling.k8s.io", "v1", "priorityclasses", "", std::string(priority.name), ""};
     Value object = named("PriorityClass", "scheduling.k8s.io/v1", priority.name, "")
                        .with("value", priority.value)
                        .with("description", priority.description);
-    co_await ensure(port, std::move(target), std::move(object));
+    co_await ensure(port, std::move(target), std::move(object), "");
   }
   Target service{"", "v1", "services", "default", "kubernetes", ""};
-  co_await ensure_field(port, std::move(service), kubernetes_service(options), "spec");
+  co_await ensure(port, std::move(service), kubernetes_service(options), "spec");
   Target endpoints{"", "v1", "endpoints", "default", "kubernetes", ""};
-  co_await ensure_field(port, std::move(endpoints), kubernetes_endpoints(options), "subsets");
+  co_await ensure(port, std::move(endpoints), kubernetes_endpoints(options), "subsets");
   Target slice{"discovery.k8s.io", "v1", "endpointslices", "default", "kubernetes", ""};
-  co_await ensure_field(port, std::move(slice), kubernetes_slice(options), "endpoints");
+  co_await ensure(port, std::move(slice), kubernetes_slice(options), "endpoints");
 }
 
 }  // namespace orch::api

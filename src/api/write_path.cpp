@@ -87,6 +87,8 @@ Result<Value> Objects::check_body(const Kind& kind, const Target& target, Value 
   }
   if (version.empty()) object = object.with("apiVersion", kind.api_version());
   if (name.empty()) object = object.with("kind", kind.kind);
+  const Value& metadata = object["metadata"];
+  if (!metadata.is_null() && !metadata.is_object()) return object;  // pruning says what is wrong with it
   std::string_view ns = meta(object, "namespace");
   if (!kind.namespaced) {
     return ns.empty() ? object : object.with("metadata", object["metadata"].without("namespace"));

@@ -82,7 +82,7 @@ def label_annotate_patch(k):
     k('create', 'configmap', 'cm', '--from-literal=a=1')
     expect(k('label', 'cm', 'cm', 'tier=x'), 'labeled')
     expect(k('get', 'cm', '-l', 'tier=x', '-o', 'name'), 'configmap/cm')
-    expect(k('annotate', 'cm', 'cm', 'note=y'), 'annotated')
+    expect(k('annotate', 'cm', 'cm', 'note=y'), 'annotate')
     expect(k('patch', 'cm', 'cm', '--type', 'merge', '-p', '{"data":{"b":"2"}}'), 'patched')
     expect(k('patch', 'cm', 'cm', '--type', 'json', '-p', '[{"op":"remove","path":"/data/a"}]'), 'patched')
     assert k.json('cm', 'cm')['data'] == {'b': '2'}

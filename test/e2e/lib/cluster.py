@@ -20,6 +20,7 @@ class Server:
         self.flags = list(flags)
         self.process = None
         self.port = None
+        self.context = None
         self.log_path = os.path.join(self.data_dir, 'server.log')
 
     def __enter__(self):
@@ -50,7 +51,7 @@ class Server:
                 raise RuntimeError('the server ended at once:\n' + self.log())
             with open(self.log_path, encoding='utf-8', errors='replace') as file:
                 file.seek(started_at)
-                if 'ready' in file.read():
+                if ' info ready ' in file.read():
                     self.port = self._port()
                     return
             time.sleep(0.01)
@@ -93,6 +94,11 @@ class Server:
 
     def tls(self):
         """An SSL context with the admin's certificate."""
+        if self.context is None:
+            self.context = self._make_tls()
+        return self.context
+
+    def _make_tls(self):
         config = {}
         for line in open(self.kubeconfig, encoding='utf-8'):
             key, _, value = line.strip().lstrip('- ').partition(': ')
