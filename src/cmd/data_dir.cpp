@@ -176,6 +176,7 @@ Result<ServerFiles> prepare_server_files(const ServerFilesRequest& request, Inst
   }
   TRY(files.token, ensure_token(request.data_dir + "/server/token", request.token, server_ca.certificate_pem));
   files.client_ca_pem = client_ca.certificate_pem;
+  files.server_ca_pem = server_ca.certificate_pem;
   return files;
 }
 

@@ -15,6 +15,7 @@ namespace orch::cmd {
 struct ServerFiles {
   wire::Identity serving;     // the API's certificate
   std::string client_ca_pem;  // who may sign clients
+  std::string server_ca_pem;  // who signed the serving certificate: what clients trust
   std::string token;
 };
 

@@ -10,9 +10,11 @@
 #include "api/local_port.h"
 #include "api/objects.h"
 #include "base/text.h"
+#include "client/known_types.h"
 #include "cmd/addresses.h"
 #include "cmd/data_dir.h"
 #include "cmd/system_random.h"
+#include "control/controllers.h"
 #include "loop/uv_loop.h"
 #include "loop/uv_network.h"
 #include "schema/hooks.h"
@@ -61,6 +63,7 @@ struct Server {
   loop::Event stop;
   bool ready = false;
   std::string advertise;
+  std::string root_ca;
   std::shared_ptr<const schema::Registry> registry;
   std::unique_ptr<store::SqliteStore> store;
   std::unique_ptr<api::Admission> admission;
@@ -70,6 +73,7 @@ struct Server {
   std::unique_ptr<api::HttpApi> http_api;
   loop::UvNetwork network;
   std::unique_ptr<wire::HttpServer> http_server;
+  std::unique_ptr<control::Controllers> controllers;
 };
 
 // The port is taken before anything else starts, so that a second server fails at once and changes nothing.
@@ -98,6 +102,7 @@ Result<void> Server::open() {
                                                [this] { return ready ? std::string() : std::string("startup"); });
   http_api = std::make_unique<api::HttpApi>(*objects, *endpoints, random, log.named("api"));
 
+  root_ca = files.server_ca_pem;
   TRY(auto context, wire::TlsContext::server({files.serving, files.client_ca_pem}));
   http_server = std::make_unique<wire::HttpServer>(loop, log.named("http"), *http_api);
   http_server->listen(std::move(listener), std::make_shared<wire::TlsServer>(context));
@@ -107,11 +112,17 @@ Result<void> Server::open() {
 Task<void> Server::run() {
   api::BootstrapOptions bootstrap_options{options.service_cidr, advertise, options.https_listen_port};
   co_await api::bootstrap(*port, std::move(bootstrap_options));
+  control::Options control_options;
+  control_options.types = client::known_types(*registry);
+  control_options.root_ca = root_ca;
+  controllers = control::start(loop, *port, log.named("control"), std::move(control_options));
   ready = true;
   log.info("ready", {{"api", "https://" + options.bind_address + ":" + std::to_string(options.https_listen_port)},
                      {"kubeconfig", options.data_dir + "/kubeconfig"}});
   co_await stop.wait();
   log.info("stopping");
+  co_await controllers->stop();
+  controllers.reset();
   co_await http_server->stop(kDrainTime);
   co_await store->close();
 }
