@@ -253,7 +253,9 @@ Value merge_patches(const Place& place, const Value& deletions, const Value& del
 }  // namespace
 
 Result<Value> make_two_way_merge(const Type& type, const Value& from, const Value& to) {
-  return diff_objects(Place{&type, nullptr}, from, to, Want{});
+  Want everything;
+  everything.order = true;
+  return diff_objects(Place{&type, nullptr}, from, to, everything);
 }
 
 Result<Value> make_three_way_merge(const Type& type, const Value& original, const Value& modified,

@@ -2,6 +2,7 @@
 //
 //	go run . merge <seed> <count>   strategic merge patches: one JSON case a line
 //	                                {kind, original, patch, expected | error}
+//	go run . make-merge <seed> <count>  the patches apply makes: {kind, original, modified, current, threeWay, twoWay}
 //	go run . protobuf <seed> <count>  one random object of every kind, count times:
 //	                                {object, bytes (base64, with the k8s\0 envelope)}
 //	go run . prune <seed> <count>   the same, broken here and there, then decoded and written again:
@@ -24,7 +25,7 @@ func fail(format string, arguments ...any) {
 
 func main() {
 	if len(os.Args) != 4 {
-		fail("usage: (merge | protobuf | prune) <seed> <count>")
+		fail("usage: (merge | make-merge | protobuf | prune) <seed> <count>")
 	}
 	seed, err := strconv.ParseInt(os.Args[2], 10, 64)
 	if err != nil {
@@ -48,6 +49,8 @@ func main() {
 	switch os.Args[1] {
 	case "merge":
 		mergeCases(random, count, emit)
+	case "make-merge":
+		makeMergeCases(random, count, emit)
 	case "protobuf":
 		protobufCases(random, count, emit)
 	case "prune":
