@@ -17,7 +17,7 @@ namespace {
 using MakeVerbs = std::vector<Verb> (*)();
 
 // The table of verbs, in the order of the help text.
-constexpr MakeVerbs kVerbs[] = {get_verbs, apply_verbs, delete_verbs};
+constexpr MakeVerbs kVerbs[] = {get_verbs, apply_verbs, delete_verbs, cluster_verbs};
 
 }  // namespace
 

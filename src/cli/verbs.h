@@ -10,5 +10,6 @@ namespace orch::cli {
 std::vector<Verb> get_verbs();
 std::vector<Verb> apply_verbs();
 std::vector<Verb> delete_verbs();
+std::vector<Verb> cluster_verbs();
 
 }  // namespace orch::cli

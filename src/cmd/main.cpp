@@ -5,9 +5,9 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/run.h"
 #include "cmd/options.h"
 #include "cmd/server_role.h"
-#include "orch/version.h"
 
 namespace {
 
@@ -30,10 +30,5 @@ int main(int argc, char** argv) {
   std::vector<std::string> arguments(argv + (argc > 1 ? 2 : 1), argv + argc);
   std::string_view verb = argc > 1 ? argv[1] : "";
   if (verb == "server") return server_main(arguments);
-  if (verb == "version" || verb == "--version") {
-    std::printf("orch %s (%s) kubernetes %s\n", ORCH_VERSION, ORCH_GIT_COMMIT, ORCH_KUBERNETES_VERSION);
-    return 0;
-  }
-  std::fputs("usage: orch server [flags] | orch version\n", stderr);
-  return 2;
+  return orch::cli::run(argc, argv);
 }
