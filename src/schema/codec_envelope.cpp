@@ -14,11 +14,12 @@ constexpr std::string_view kMetaPackage = "k8s.io.apimachinery.pkg.apis.meta.v1"
 
 // The message behind an apiVersion and a kind.
 struct Message {
-  const Type* type = nullptr;     // of the object, or of the items of a list
-  bool list = false;              // {1 ListMeta, 2 items}
+  const Type* type = nullptr;  // of the object, or of the items of a list
+  bool list = false;           // {1 ListMeta, 2 items}
 };
 
-Result<Message> find_message(const Registry& registry, std::string_view api_version, std::string_view kind) {
+Result<Message> find_message(const Registry& registry, std::string_view api_version,
+                             std::string_view kind) {
   auto parts = split_once(api_version, '/');
   std::string_view group = parts ? parts->first : std::string_view();
   std::string_view version = parts ? parts->second : api_version;
@@ -32,8 +33,8 @@ Result<Message> find_message(const Registry& registry, std::string_view api_vers
     const Type* type = package.empty() ? nullptr : registry.find_type(package, kind);
     if (type && type->type_meta) return Message{type};
   }
-  return Error::make(Code::not_acceptable, "no protobuf message for kind " + quote(kind) + " of version " +
-                                               quote(api_version));
+  return Error::make(Code::not_acceptable, "no protobuf message for kind " + quote(kind) +
+                                               " of version " + quote(api_version));
 }
 
 const Type& meta_type(const Registry& registry, std::string_view name) {
@@ -104,7 +105,8 @@ Result<Value> decode_list(const Registry& registry, const Message& message, std:
   return std::move(out).build();
 }
 
-Result<std::string> encode_list(const Registry& registry, const Type& item_type, const Value& list) {
+Result<std::string> encode_list(const Registry& registry, const Type& item_type,
+                                const Value& list) {
   std::string out;
   ProtoWriter writer(out);
   TRY(std::string metadata, encode_protobuf(meta_type(registry, "ListMeta"), list["metadata"]));
@@ -123,18 +125,22 @@ bool has_protobuf_magic(std::string_view bytes) { return bytes.starts_with(kMagi
 Result<Value> decode_envelope(const Registry& registry, std::string_view bytes,
                               std::string_view default_api_version, std::string_view default_kind) {
   if (!has_protobuf_magic(bytes)) {
-    return Error::make(Code::bad_request, "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]");
+    return Error::make(
+        Code::bad_request,
+        "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]");
   }
   auto unknown = decode_unknown(bytes.substr(kMagic.size()));
   if (!unknown.ok()) return std::move(unknown).error().with_code(Code::bad_request);
   if (!unknown->encoding.empty()) {
-    return Error::make(Code::bad_request, "unsupported content encoding " + quote(unknown->encoding));
+    return Error::make(Code::bad_request,
+                       "unsupported content encoding " + quote(unknown->encoding));
   }
   if (unknown->api_version.empty()) unknown->api_version = default_api_version;
   if (unknown->kind.empty()) unknown->kind = default_kind;
   TRY(Message message, find_message(registry, unknown->api_version, unknown->kind));
-  auto object = message.list || is_generic_list(message) ? decode_list(registry, message, unknown->raw)
-                                                         : decode_protobuf(*message.type, unknown->raw);
+  auto object = message.list || is_generic_list(message)
+                    ? decode_list(registry, message, unknown->raw)
+                    : decode_protobuf(*message.type, unknown->raw);
   if (!object.ok()) return std::move(object).error().with_code(Code::bad_request);
   ObjectBuilder out(*object);
   out.set("apiVersion", unknown->api_version);
@@ -146,12 +152,14 @@ Result<std::string> encode_envelope(const Registry& registry, const Value& objec
   std::string_view api_version = object["apiVersion"].as_string();
   std::string_view kind = object["kind"].as_string();
   TRY(Message message, find_message(registry, api_version, kind));
-  auto raw = message.list ? encode_list(registry, *message.type, object) : encode_protobuf(*message.type, object);
+  auto raw = message.list ? encode_list(registry, *message.type, object)
+                          : encode_protobuf(*message.type, object);
   if (!raw.ok()) return raw;
   return wrap_envelope(api_version, kind, *raw);
 }
 
-std::string wrap_envelope(std::string_view api_version, std::string_view kind, std::string_view raw) {
+std::string wrap_envelope(std::string_view api_version, std::string_view kind,
+                          std::string_view raw) {
   std::string out(kMagic);
   out.reserve(raw.size() + api_version.size() + kind.size() + 32);
   ProtoWriter writer(out);

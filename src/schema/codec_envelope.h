@@ -28,7 +28,8 @@ Result<Value> decode_envelope(const Registry& registry, std::string_view bytes,
 Result<std::string> encode_envelope(const Registry& registry, const Value& object);
 
 // The parts, for who keeps encoded objects: `raw` is what encode_protobuf gives.
-std::string wrap_envelope(std::string_view api_version, std::string_view kind, std::string_view raw);
+std::string wrap_envelope(std::string_view api_version, std::string_view kind,
+                          std::string_view raw);
 // A typed list from its metadata and the messages of its items, ready to send.
 Result<std::string> wrap_list_envelope(const Registry& registry, std::string_view api_version,
                                        std::string_view list_kind, const Value& list_metadata,

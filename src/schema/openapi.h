@@ -1,6 +1,6 @@
 #pragma once
-// What both OpenAPI documents are made of: schemas of types and path items of kinds, each as a small
-// Value that lives until it is written. openapi_v2.h and openapi_v3.h put them together.
+// What both OpenAPI documents are made of: schemas of types and path items of kinds, each as a
+// small Value that lives until it is written. openapi_v2.h and openapi_v3.h put them together.
 
 #include <map>
 #include <span>
@@ -77,7 +77,8 @@ std::vector<PathItem> path_items(const OpenApiInput& input, const Kind& kind, Di
 // --- protobuf (openapi_protobuf.cpp): gnostic's messages
 
 // Append one entry of the document's `paths` or of its schemas to the bytes of the map's message.
-void append_path_protobuf(std::string& out, Dialect dialect, std::string_view path, const Value& item);
+void append_path_protobuf(std::string& out, Dialect dialect, std::string_view path,
+                          const Value& item);
 void append_schema_protobuf(std::string& out, Dialect dialect, std::string_view name,
                             const Value& schema);
 

@@ -24,14 +24,17 @@ constexpr Parameter kFieldValidation = {"fieldValidation", "string",
                                         "what unknown fields do: Ignore, Warn or Strict"};
 constexpr Parameter kWrite[] = {kDryRun, kFieldManager, kFieldValidation};
 constexpr Parameter kPatch[] = {
-    kDryRun, kFieldManager, kFieldValidation,
+    kDryRun,
+    kFieldManager,
+    kFieldValidation,
     {"force", "boolean", "take fields from other managers (apply only)"}};
 constexpr Parameter kDelete[] = {
     kDryRun,
     {"gracePeriodSeconds", "integer", "seconds until the object is removed"},
     {"ignoreStoreReadErrorWithClusterBreakingPotential", "boolean", "delete what cannot be read"},
     {"orphanDependents", "boolean", "old form of propagationPolicy"},
-    {"propagationPolicy", "string", "what happens to dependents: Orphan, Background or Foreground"}};
+    {"propagationPolicy", "string",
+     "what happens to dependents: Orphan, Background or Foreground"}};
 constexpr Parameter kList[] = {
     {"allowWatchBookmarks", "boolean", "send BOOKMARK events"},
     {"continue", "string", "token to read the next part of the list"},
@@ -55,13 +58,13 @@ constexpr std::string_view kPatchTypes[] = {
 
 // What an operation is, apart from where.
 struct Operation {
-  std::string method;     // "get"
-  std::string action;     // x-kubernetes-action
-  std::string id;         // operationId
-  std::string text;       // description
+  std::string method;                // "get"
+  std::string action;                // x-kubernetes-action
+  std::string id;                    // operationId
+  std::string text;                  // description
   std::string group, version, kind;  // x-kubernetes-group-version-kind
-  std::string body;       // schema's name, or ""
-  std::string response;   // schema's name, or "" for text
+  std::string body;                  // schema's name, or ""
+  std::string response;              // schema's name, or "" for text
   std::vector<Parameter> query;
   bool streams = false;
   std::span<const std::string_view> consumes;
@@ -90,7 +93,8 @@ class Writer {
  public:
   Writer(const OpenApiInput& input, const Kind& kind, Dialect dialect)
       : input_(input), kind_(kind), dialect_(dialect) {
-    base_ = kind.group.empty() ? "/api/" + kind.version : "/apis/" + kind.group + "/" + kind.version;
+    base_ =
+        kind.group.empty() ? "/api/" + kind.version : "/apis/" + kind.group + "/" + kind.version;
     std::string group = group_word(kind.group);
     tag_ = group;
     tag_[0] = to_lower(tag_.substr(0, 1))[0];
@@ -100,7 +104,8 @@ class Writer {
   }
 
   std::vector<PathItem> items() {
-    std::string collection = base_ + (kind_.namespaced ? "/namespaces/{namespace}/" : "/") + kind_.plural;
+    std::string collection =
+        base_ + (kind_.namespaced ? "/namespaces/{namespace}/" : "/") + kind_.plural;
     if (kind_.namespaced && has("list")) add_list_everywhere();
     add_collection(collection);
     std::string item = collection + "/{name}";
@@ -171,15 +176,20 @@ class Writer {
 
   // The operations get, put and patch on an object or a part of it.
   void add_modifying(std::vector<Operation>& operations, std::string_view verb,
-                     const std::string& suffix, const std::string& what, const std::string& schema) {
+                     const std::string& suffix, const std::string& what,
+                     const std::string& schema) {
     if (verb == "get") {
-      operations.push_back(operation("get", "get", "read" + scope_ + place_ + kind_.kind + suffix, "read " + what));
+      operations.push_back(
+          operation("get", "get", "read" + scope_ + place_ + kind_.kind + suffix, "read " + what));
     } else if (verb == "update") {
-      operations.push_back(operation("put", "put", "replace" + scope_ + place_ + kind_.kind + suffix, "replace " + what));
+      operations.push_back(operation(
+          "put", "put", "replace" + scope_ + place_ + kind_.kind + suffix, "replace " + what));
       operations.back().body = schema;
       operations.back().query = list_of(kWrite);
     } else if (verb == "patch") {
-      operations.push_back(operation("patch", "patch", "patch" + scope_ + place_ + kind_.kind + suffix, "change parts of " + what));
+      operations.push_back(operation("patch", "patch",
+                                     "patch" + scope_ + place_ + kind_.kind + suffix,
+                                     "change parts of " + what));
       operations.back().body = std::string(kMeta) + "Patch";
       operations.back().query = list_of(kPatch);
       operations.back().consumes = kPatchTypes;
@@ -197,7 +207,8 @@ class Writer {
       if (has(verb)) add_modifying(operations, verb, "", what, own_schema());
     }
     if (has("delete")) {
-      Operation one = operation("delete", "delete", "delete" + scope_ + place_ + kind_.kind, "delete " + what);
+      Operation one =
+          operation("delete", "delete", "delete" + scope_ + place_ + kind_.kind, "delete " + what);
       one.body = std::string(kMeta) + "DeleteOptions";
       one.response = std::string(kMeta) + "Status";
       one.query = list_of(kDelete);
@@ -210,7 +221,9 @@ class Writer {
     ServedSubresource served = served_subresource(kind_, subresource);
     std::string_view package = input_.registry.package_of(served.group, served.version);
     const Type* type = input_.registry.find_type(package, served.kind);
-    std::string schema = served.kind == kind_.kind ? own_schema() : type ? type->openapi_name() : "";
+    std::string schema = served.kind == kind_.kind ? own_schema()
+                         : type                    ? type->openapi_name()
+                                                   : "";
     std::string suffix = capital(served.name);
     std::string what = std::string(served.name) + " of one of the " + kind_.plural;
     bool connects = served.kind.ends_with("Options");
@@ -219,7 +232,8 @@ class Writer {
       if (connects) {
         add_connect(operations, verb, suffix, what, type);
       } else if (verb == "create") {
-        operations.push_back(operation("post", "post", "create" + scope_ + place_ + kind_.kind + suffix, "create " + what));
+        operations.push_back(operation(
+            "post", "post", "create" + scope_ + place_ + kind_.kind + suffix, "create " + what));
         operations.back().body = schema;
         operations.back().response = schema;
         operations.back().query = list_of(kWrite);
@@ -237,14 +251,19 @@ class Writer {
     if (served.name == "proxy") add_connect_path(item, operations);
   }
 
-  void add_connect(std::vector<Operation>& operations, std::string_view verb, const std::string& suffix,
-                   const std::string& what, const Type* options) const {
-    constexpr std::pair<std::string_view, std::string_view> kMethods[] = {
-        {"create", "post"}, {"get", "get"}, {"update", "put"}, {"patch", "patch"}, {"delete", "delete"}};
-    auto method = std::ranges::find(kMethods, verb, &std::pair<std::string_view, std::string_view>::first);
-    Operation one = operation(method->second, "connect",
-                              "connect" + scope_ + capital(method->second) + place_ + kind_.kind + suffix,
-                              "connect to " + what);
+  void add_connect(std::vector<Operation>& operations, std::string_view verb,
+                   const std::string& suffix, const std::string& what, const Type* options) const {
+    constexpr std::pair<std::string_view, std::string_view> kMethods[] = {{"create", "post"},
+                                                                          {"get", "get"},
+                                                                          {"update", "put"},
+                                                                          {"patch", "patch"},
+                                                                          {"delete", "delete"}};
+    auto method =
+        std::ranges::find(kMethods, verb, &std::pair<std::string_view, std::string_view>::first);
+    Operation one =
+        operation(method->second, "connect",
+                  "connect" + scope_ + capital(method->second) + place_ + kind_.kind + suffix,
+                  "connect to " + what);
     one.response.clear();
     if (options) add_query_of(one, *options);
     operations.push_back(std::move(one));
@@ -258,14 +277,16 @@ class Writer {
   void add_log_query(Operation& log) const {
     log.response.clear();
     std::string_view package = input_.registry.package_of(kind_.group, kind_.version);
-    if (const Type* options = input_.registry.find_type(package, "PodLogOptions")) add_query_of(log, *options);
+    if (const Type* options = input_.registry.find_type(package, "PodLogOptions"))
+      add_query_of(log, *options);
   }
 
   static void add_query_of(Operation& operation, const Type& options) {
     for (const Field& field : options.fields) {
       std::string_view type = "string";
       if (field.type.scalar == Scalar::boolean) type = "boolean";
-      if (field.type.scalar == Scalar::int64 || field.type.scalar == Scalar::int32) type = "integer";
+      if (field.type.scalar == Scalar::int64 || field.type.scalar == Scalar::int32)
+        type = "integer";
       operation.query.push_back({field.name, type, field.description});
     }
   }
@@ -299,7 +320,9 @@ class Writer {
     std::vector<std::string_view> types(std::begin(kMediaTypes), std::end(kMediaTypes));
     if (one.streams) types.insert(types.end(), std::begin(kStreamTypes), std::end(kStreamTypes));
     // Custom kinds have no protobuf.
-    if (kind_.custom) std::erase_if(types, [](std::string_view type) { return type.find("protobuf") != type.npos; });
+    if (kind_.custom)
+      std::erase_if(types,
+                    [](std::string_view type) { return type.find("protobuf") != type.npos; });
     return types;
   }
 
@@ -328,7 +351,9 @@ class Writer {
       out.set("requestBody", std::move(body).build());
       return;
     }
-    out.set("consumes", texts(consumes)).set("produces", texts(produced(one))).set("schemes", Value::list({"https"}));
+    out.set("consumes", texts(consumes))
+        .set("produces", texts(produced(one)))
+        .set("schemes", Value::list({"https"}));
     if (one.body.empty()) return;
     ObjectBuilder body;
     body.set("name", "body").set("in", "body").set("schema", schema_reference(dialect_, one.body));

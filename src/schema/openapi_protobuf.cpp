@@ -23,8 +23,12 @@ struct Rule {
 
 // --- scalars
 
-void text(ProtoWriter& out, uint32_t number, const Value& value) { out.bytes(number, value.as_string()); }
-void flag(ProtoWriter& out, uint32_t number, const Value& value) { out.varint(number, value.as_bool() ? 1 : 0); }
+void text(ProtoWriter& out, uint32_t number, const Value& value) {
+  out.bytes(number, value.as_string());
+}
+void flag(ProtoWriter& out, uint32_t number, const Value& value) {
+  out.varint(number, value.as_bool() ? 1 : 0);
+}
 void integer(ProtoWriter& out, uint32_t number, const Value& value) {
   out.varint(number, static_cast<uint64_t>(value.as_int()));
 }
@@ -64,11 +68,13 @@ void entry(ProtoWriter& out, uint32_t number, std::string_view name, const Value
 template <Body body, uint32_t inner_number = 1>
 void named(ProtoWriter& out, uint32_t number, const Value& value) {
   out.message(number, [&](ProtoWriter& inner) {
-    for (const Member& member : value.members()) entry<body>(inner, inner_number, member.name(), member.value);
+    for (const Member& member : value.members())
+      entry<body>(inner, inner_number, member.name(), member.value);
   });
 }
 
-void write_fields(ProtoWriter& out, const Value& value, std::span<const Rule> rules, uint32_t extensions) {
+void write_fields(ProtoWriter& out, const Value& value, std::span<const Rule> rules,
+                  uint32_t extensions) {
   for (const Rule& rule : rules) {
     if (const Value* found = value.find(rule.key)) rule.write(out, rule.number, *found);
   }
@@ -87,7 +93,9 @@ void schema_v2(ProtoWriter& out, const Value& value);
 
 // TypeItem {1 repeated}: one type, or several.
 void type_v2(ProtoWriter& out, uint32_t number, const Value& value) {
-  out.message(number, [&](ProtoWriter& inner) { value.is_list() ? texts(inner, 1, value) : text(inner, 1, value); });
+  out.message(number, [&](ProtoWriter& inner) {
+    value.is_list() ? texts(inner, 1, value) : text(inner, 1, value);
+  });
 }
 // ItemsItem {1 repeated Schema}
 void items_v2(ProtoWriter& out, uint32_t number, const Value& value) {
@@ -131,13 +139,16 @@ constexpr Rule kSchemaV2[] = {
 };
 void schema_v2(ProtoWriter& out, const Value& value) { write_fields(out, value, kSchemaV2, 31); }
 
-constexpr Rule kBodyV2[] = {
-    {"description", 1, text}, {"name", 2, text}, {"in", 3, text}, {"required", 4, flag}, {"schema", 5, message<schema_v2>}};
-constexpr Rule kQueryV2[] = {{"required", 1, flag}, {"in", 2, text},   {"description", 3, text},
-                             {"name", 4, text},     {"type", 6, text}, {"format", 7, text},
+constexpr Rule kBodyV2[] = {{"description", 1, text},
+                            {"name", 2, text},
+                            {"in", 3, text},
+                            {"required", 4, flag},
+                            {"schema", 5, message<schema_v2>}};
+constexpr Rule kQueryV2[] = {{"required", 1, flag},    {"in", 2, text},   {"description", 3, text},
+                             {"name", 4, text},        {"type", 6, text}, {"format", 7, text},
                              {"uniqueItems", 20, flag}};
-constexpr Rule kPathV2[] = {{"required", 1, flag}, {"in", 2, text},   {"description", 3, text},
-                            {"name", 4, text},     {"type", 5, text}, {"format", 6, text},
+constexpr Rule kPathV2[] = {{"required", 1, flag},    {"in", 2, text},   {"description", 3, text},
+                            {"name", 4, text},        {"type", 5, text}, {"format", 6, text},
                             {"uniqueItems", 19, flag}};
 
 // ParametersItem {1 Parameter {1 body, 2 NonBodyParameter {3 query, 4 path}}}
@@ -166,17 +177,26 @@ void response_v2(ProtoWriter& out, const Value& value) {
   out.message(1, [&](ProtoWriter& inner) { write_fields(inner, value, kResponseV2, 5); });
 }
 
-constexpr Rule kOperationV2[] = {
-    {"tags", 1, texts},        {"description", 3, text}, {"operationId", 5, text},
-    {"produces", 6, texts},    {"consumes", 7, texts},   {"parameters", 8, messages<parameter_v2>},
-    {"responses", 9, named<response_v2>}, {"schemes", 10, texts}, {"deprecated", 11, flag}};
-void operation_v2(ProtoWriter& out, const Value& value) { write_fields(out, value, kOperationV2, 13); }
+constexpr Rule kOperationV2[] = {{"tags", 1, texts},
+                                 {"description", 3, text},
+                                 {"operationId", 5, text},
+                                 {"produces", 6, texts},
+                                 {"consumes", 7, texts},
+                                 {"parameters", 8, messages<parameter_v2>},
+                                 {"responses", 9, named<response_v2>},
+                                 {"schemes", 10, texts},
+                                 {"deprecated", 11, flag}};
+void operation_v2(ProtoWriter& out, const Value& value) {
+  write_fields(out, value, kOperationV2, 13);
+}
 
 constexpr Rule kPathItemV2[] = {
-    {"get", 2, message<operation_v2>},    {"put", 3, message<operation_v2>},
-    {"post", 4, message<operation_v2>},   {"delete", 5, message<operation_v2>},
-    {"patch", 8, message<operation_v2>},  {"parameters", 9, messages<parameter_v2>}};
-void path_item_v2(ProtoWriter& out, const Value& value) { write_fields(out, value, kPathItemV2, 10); }
+    {"get", 2, message<operation_v2>},   {"put", 3, message<operation_v2>},
+    {"post", 4, message<operation_v2>},  {"delete", 5, message<operation_v2>},
+    {"patch", 8, message<operation_v2>}, {"parameters", 9, messages<parameter_v2>}};
+void path_item_v2(ProtoWriter& out, const Value& value) {
+  write_fields(out, value, kPathItemV2, 10);
+}
 
 // --- version 3
 
@@ -241,7 +261,10 @@ constexpr Rule kSchemaV3[] = {
 };
 void schema_v3(ProtoWriter& out, const Value& value) { write_fields(out, value, kSchemaV3, 36); }
 
-constexpr Rule kParameterV3[] = {{"name", 1, text}, {"in", 2, text}, {"description", 3, text}, {"required", 4, flag},
+constexpr Rule kParameterV3[] = {{"name", 1, text},
+                                 {"in", 2, text},
+                                 {"description", 3, text},
+                                 {"required", 4, flag},
                                  {"schema", 10, message<schema_or_reference>}};
 // ParameterOrReference {1 parameter}
 void parameter_v3(ProtoWriter& out, const Value& value) {
@@ -249,7 +272,9 @@ void parameter_v3(ProtoWriter& out, const Value& value) {
 }
 
 constexpr Rule kMediaTypeV3[] = {{"schema", 1, message<schema_or_reference>}};
-void media_type_v3(ProtoWriter& out, const Value& value) { write_fields(out, value, kMediaTypeV3, 5); }
+void media_type_v3(ProtoWriter& out, const Value& value) {
+  write_fields(out, value, kMediaTypeV3, 5);
+}
 constexpr Rule kRequestBodyV3[] = {
     {"description", 1, text}, {"content", 2, named<media_type_v3>}, {"required", 3, flag}};
 // RequestBodyOrReference {1 request_body}
@@ -262,21 +287,29 @@ void response_v3(ProtoWriter& out, const Value& value) {
   out.message(1, [&](ProtoWriter& inner) { write_fields(inner, value, kResponseV3, 5); });
 }
 
-constexpr Rule kOperationV3[] = {
-    {"tags", 1, texts}, {"description", 3, text}, {"operationId", 5, text},
-    {"parameters", 6, messages<parameter_v3>},    {"requestBody", 7, message<request_body_v3>},
-    {"responses", 8, named<response_v3, 2>},      {"deprecated", 10, flag}};
-void operation_v3(ProtoWriter& out, const Value& value) { write_fields(out, value, kOperationV3, 13); }
+constexpr Rule kOperationV3[] = {{"tags", 1, texts},
+                                 {"description", 3, text},
+                                 {"operationId", 5, text},
+                                 {"parameters", 6, messages<parameter_v3>},
+                                 {"requestBody", 7, message<request_body_v3>},
+                                 {"responses", 8, named<response_v3, 2>},
+                                 {"deprecated", 10, flag}};
+void operation_v3(ProtoWriter& out, const Value& value) {
+  write_fields(out, value, kOperationV3, 13);
+}
 
 constexpr Rule kPathItemV3[] = {
     {"get", 4, message<operation_v3>},    {"put", 5, message<operation_v3>},
     {"post", 6, message<operation_v3>},   {"delete", 7, message<operation_v3>},
     {"patch", 10, message<operation_v3>}, {"parameters", 13, messages<parameter_v3>}};
-void path_item_v3(ProtoWriter& out, const Value& value) { write_fields(out, value, kPathItemV3, 14); }
+void path_item_v3(ProtoWriter& out, const Value& value) {
+  write_fields(out, value, kPathItemV3, 14);
+}
 
 }  // namespace
 
-void append_path_protobuf(std::string& out, Dialect dialect, std::string_view path, const Value& item) {
+void append_path_protobuf(std::string& out, Dialect dialect, std::string_view path,
+                          const Value& item) {
   ProtoWriter writer(out);
   if (dialect == Dialect::v2) {
     entry<path_item_v2>(writer, 2, path, item);
@@ -285,7 +318,8 @@ void append_path_protobuf(std::string& out, Dialect dialect, std::string_view pa
   }
 }
 
-void append_schema_protobuf(std::string& out, Dialect dialect, std::string_view name, const Value& schema) {
+void append_schema_protobuf(std::string& out, Dialect dialect, std::string_view name,
+                            const Value& schema) {
   ProtoWriter writer(out);
   if (dialect == Dialect::v2) {
     entry<schema_v2>(writer, 1, name, schema);

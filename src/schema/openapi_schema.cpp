@@ -101,7 +101,8 @@ Value kind_entry(std::string_view group, std::string_view version, std::string_v
 }
 
 void add_type_meta(ObjectBuilder& properties) {
-  properties.set("apiVersion", typed("string", "").with("description", "group and version of the object's kind"));
+  properties.set("apiVersion",
+                 typed("string", "").with("description", "group and version of the object's kind"));
   properties.set("kind", typed("string", "").with("description", "the object's kind"));
 }
 
@@ -160,7 +161,8 @@ void SchemaSet::add(const Type& type) {
   if (!entries_.try_emplace(type.openapi_name(), Entry{&type, kind, false, nullptr}).second) return;
   for (const Type::Entry& entry : type.index) {
     if (entry.field->type.object) add(*entry.field->type.object);
-    if (const NamedScalar* scalar = named_scalar(entry.field->type.scalar)) add_scalar(scalar->name);
+    if (const NamedScalar* scalar = named_scalar(entry.field->type.scalar))
+      add_scalar(scalar->name);
   }
 }
 
@@ -275,8 +277,9 @@ Value SchemaSet::list_schema(const Kind& kind) const {
   add_type_meta(properties);
   Value metadata = schema_reference(dialect_, std::string(kMeta) + "ListMeta");
   properties.set("metadata", metadata);
-  properties.set("items", Value::object({{"type", "array"},
-                                         {"items", schema_reference(dialect_, schema_name(kind))}}));
+  properties.set(
+      "items",
+      Value::object({{"type", "array"}, {"items", schema_reference(dialect_, schema_name(kind))}}));
   return Value::object({{"type", "object"},
                         {"description", "list of " + kind.kind},
                         {"properties", std::move(properties).build()},
@@ -287,7 +290,8 @@ Value SchemaSet::list_schema(const Kind& kind) const {
 
 Value SchemaSet::custom_schema(const CustomSchema& custom) const {
   const Kind& kind = *custom.kind;
-  Value schema = custom.open_api_v3_schema.is_object() ? custom.open_api_v3_schema : typed("object", "");
+  Value schema =
+      custom.open_api_v3_schema.is_object() ? custom.open_api_v3_schema : typed("object", "");
   if (dialect_ == Dialect::v2) schema = without_v3_keywords(schema);
   ObjectBuilder out(schema);
   out.set("type", "object");

@@ -36,10 +36,12 @@ class JsonMembers {
 
 constexpr std::string_view kTokenHelp = "bearer token";
 
-std::string json_document(const OpenApiInput& input, const GroupVersion& served, const SchemaSet& schemas) {
+std::string json_document(const OpenApiInput& input, const GroupVersion& served,
+                          const SchemaSet& schemas) {
   std::string out = R"({"components":{"schemas":)";
   JsonMembers members(out);
-  for (const auto& [name, entry] : schemas.entries()) members.add(name, schemas.schema(name, entry));
+  for (const auto& [name, entry] : schemas.entries())
+    members.add(name, schemas.schema(name, entry));
   members.end();
   Value token = Value::object({{"description", kTokenHelp},
                                {"in", "header"},
@@ -100,7 +102,8 @@ std::string protobuf_document(const OpenApiInput& input, const GroupVersion& ser
 // Of everything built in: the schema files make the documents.
 uint64_t builtin_hash() {
   uint64_t hash = 0;
-  for (const BuiltinFile& file : builtin_files()) hash = hash * 1099511628211U + fnv1a_64(file.text);
+  for (const BuiltinFile& file : builtin_files())
+    hash = hash * 1099511628211U + fnv1a_64(file.text);
   return hash;
 }
 

@@ -23,7 +23,9 @@ constexpr int kMaxDepth = 200;  // nesting of messages; JSONSchemaProps is the o
 // --- encoding
 
 Error wrong_value(const Field& field, std::string_view wanted) {
-  return Error::make(Code::internal, std::string("cannot encode field ").append(field.name).append(": not ").append(wanted));
+  return Error::make(
+      Code::internal,
+      std::string("cannot encode field ").append(field.name).append(": not ").append(wanted));
 }
 
 std::string varint_bytes(uint64_t value) {
@@ -36,7 +38,8 @@ std::string varint_bytes(uint64_t value) {
   return out;
 }
 
-// Appends tag, length and what `body` writes, without a buffer per level: the length goes in afterwards.
+// Appends tag, length and what `body` writes, without a buffer per level: the length goes in
+// afterwards.
 template <class F>
 Result<void> append_message(std::string& out, uint32_t number, F&& body) {
   out += varint_bytes(uint64_t{number} << 3 | static_cast<uint64_t>(WireType::length));
@@ -68,7 +71,8 @@ Result<void> append_timestamp(std::string& out, const Field& field, const Value&
 }
 
 Result<void> append_int_or_string(std::string& out, const Field& field, const Value& value) {
-  if (!value.is_null() && !value.is_string() && !value.is_number()) return wrong_value(field, "a number or string");
+  if (!value.is_null() && !value.is_string() && !value.is_number())
+    return wrong_value(field, "a number or string");
   ProtoWriter writer(out);
   writer.varint(1, value.is_string() ? 1 : 0);
   writer.varint(2, static_cast<uint64_t>(value.as_int()));
@@ -94,9 +98,12 @@ Result<void> append_quantity(std::string& out, const Field& field, const Value& 
 Result<void> append_message_scalar(std::string& out, const Field& field, const Value& value) {
   switch (field.type.scalar) {
     case Scalar::time:
-    case Scalar::micro_time: return append_timestamp(out, field, value);
-    case Scalar::quantity: return append_quantity(out, field, value);
-    case Scalar::int_or_string: return append_int_or_string(out, field, value);
+    case Scalar::micro_time:
+      return append_timestamp(out, field, value);
+    case Scalar::quantity:
+      return append_quantity(out, field, value);
+    case Scalar::int_or_string:
+      return append_int_or_string(out, field, value);
     case Scalar::duration: {
       auto duration = parse_duration(value.is_null() ? "0s" : value.as_string());
       if (!duration.ok()) return wrong_value(field, "a duration");
@@ -110,13 +117,14 @@ Result<void> append_message_scalar(std::string& out, const Field& field, const V
 }
 
 // One value under a field number: not a list, not a map.
-Result<void> append_value(std::string& out, const Field& field, uint32_t number, const Value& value, int depth) {
+Result<void> append_value(std::string& out, const Field& field, uint32_t number, const Value& value,
+                          int depth) {
   ProtoWriter writer(out);
   switch (field.type.scalar) {
     case Scalar::none:
       if (!value.is_null() && !value.is_object()) return wrong_value(field, "an object");
-      return append_message(out, number,
-                            [&] { return append_fields(out, *field.type.object, value, depth + 1); });
+      return append_message(
+          out, number, [&] { return append_fields(out, *field.type.object, value, depth + 1); });
     case Scalar::string:
       if (!value.is_null() && !value.is_string()) return wrong_value(field, "a string");
       writer.bytes(number, value.as_string());
@@ -145,7 +153,8 @@ Result<void> append_value(std::string& out, const Field& field, uint32_t number,
   }
 }
 
-Result<void> append_items(std::string& out, const Field& field, uint32_t number, const Value& list, int depth) {
+Result<void> append_items(std::string& out, const Field& field, uint32_t number, const Value& list,
+                          int depth) {
   if (!list.is_list()) return wrong_value(field, "a list");
   for (const Value& item : list.items()) TRY_VOID(append_value(out, field, number, item, depth));
   return {};
@@ -177,11 +186,13 @@ Result<void> append_field(std::string& out, const Field& field, const Value& obj
   if (value.is_null()) return {};
   if (field.type.shape == Shape::map) return append_map(out, field, value, depth);
   if (!field.proto_items) return append_items(out, field, field.number, value, depth);
-  return append_message(out, field.number, [&] { return append_items(out, field, 1, value, depth); });
+  return append_message(out, field.number,
+                        [&] { return append_items(out, field, 1, value, depth); });
 }
 
 Result<void> append_fields(std::string& out, const Type& type, const Value& object, int depth) {
-  if (depth > kMaxDepth) return Error::make(Code::internal, "object is nested too deeply for protobuf");
+  if (depth > kMaxDepth)
+    return Error::make(Code::internal, "object is nested too deeply for protobuf");
   for (const Field* field : type.by_number) TRY_VOID(append_field(out, *field, object, depth));
   return {};
 }
@@ -193,7 +204,8 @@ Error bad_wire(const Field& field) {
 }
 
 const Field* field_by_number(const Type& type, uint32_t number) {
-  auto place = std::ranges::lower_bound(type.by_number, number, {}, [](const Field* f) { return f->number; });
+  auto place = std::ranges::lower_bound(type.by_number, number, {},
+                                        [](const Field* f) { return f->number; });
   return place != type.by_number.end() && (*place)->number == number ? *place : nullptr;
 }
 
@@ -235,8 +247,10 @@ Result<Value> decode_message_scalar(const Field& field, std::string_view bytes) 
     case Scalar::micro_time:
       if (bytes.empty()) return Value(nullptr);
       return decode_timestamp(message, field.type.scalar == Scalar::micro_time);
-    case Scalar::duration: return Value(format_duration(Duration(static_cast<int64_t>(message.numbers[1]))));
-    case Scalar::quantity: return Value(message.texts[1].empty() ? std::string_view("0") : message.texts[1]);
+    case Scalar::duration:
+      return Value(format_duration(Duration(static_cast<int64_t>(message.numbers[1]))));
+    case Scalar::quantity:
+      return Value(message.texts[1].empty() ? std::string_view("0") : message.texts[1]);
     case Scalar::int_or_string:
       if (message.numbers[1] == 1) return Value(message.texts[3]);
       return Value(static_cast<int64_t>(static_cast<int32_t>(message.numbers[2])));
@@ -258,44 +272,65 @@ WireType wire_type_of(Scalar scalar) {
   switch (scalar) {
     case Scalar::boolean:
     case Scalar::int32:
-    case Scalar::int64: return WireType::varint;
-    case Scalar::number: return WireType::fixed64;
-    default: return WireType::length;
+    case Scalar::int64:
+      return WireType::varint;
+    case Scalar::number:
+      return WireType::fixed64;
+    default:
+      return WireType::length;
   }
 }
 
 Result<Value> decode_value(const Field& field, const ProtoField& wire, int depth) {
   if (wire.type != wire_type_of(field.type.scalar)) return bad_wire(field);
   switch (field.type.scalar) {
-    case Scalar::none: return decode_fields(*field.type.object, wire.bytes, depth + 1);
-    case Scalar::string: return decode_text(field, wire.bytes);
-    case Scalar::boolean: return Value(wire.value != 0);
-    case Scalar::int32: return Value(static_cast<int64_t>(static_cast<int32_t>(wire.value)));
-    case Scalar::int64: return Value(static_cast<int64_t>(wire.value));
+    case Scalar::none:
+      return decode_fields(*field.type.object, wire.bytes, depth + 1);
+    case Scalar::string:
+      return decode_text(field, wire.bytes);
+    case Scalar::boolean:
+      return Value(wire.value != 0);
+    case Scalar::int32:
+      return Value(static_cast<int64_t>(static_cast<int32_t>(wire.value)));
+    case Scalar::int64:
+      return Value(static_cast<int64_t>(wire.value));
     case Scalar::number: {
       // JSON has no infinities; nor does any published field need them.
       auto number = std::bit_cast<double>(wire.value);
-      if (!std::isfinite(number)) return Error::make(Code::bad_request, "proto: field " + field.name + " is not a finite number");
+      if (!std::isfinite(number))
+        return Error::make(Code::bad_request,
+                           "proto: field " + field.name + " is not a finite number");
       return Value(number);
     }
-    case Scalar::bytes: return Value(encode_base64(wire.bytes));
-    default: return decode_message_scalar(field, wire.bytes);
+    case Scalar::bytes:
+      return Value(encode_base64(wire.bytes));
+    default:
+      return decode_message_scalar(field, wire.bytes);
   }
 }
 
 Value zero_of(const Field& field) {
   switch (field.type.scalar) {
-    case Scalar::none: return Value::empty_object();
+    case Scalar::none:
+      return Value::empty_object();
     case Scalar::string:
-    case Scalar::bytes: return Value("");
-    case Scalar::boolean: return Value(false);
+    case Scalar::bytes:
+      return Value("");
+    case Scalar::boolean:
+      return Value(false);
     case Scalar::int32:
-    case Scalar::int64: return Value(0);
-    case Scalar::number: return Value(0.0);
-    case Scalar::duration: return Value("0s");
-    case Scalar::quantity: return Value("0");
-    case Scalar::int_or_string: return Value(0);
-    default: return Value(nullptr);
+    case Scalar::int64:
+      return Value(0);
+    case Scalar::number:
+      return Value(0.0);
+    case Scalar::duration:
+      return Value("0s");
+    case Scalar::quantity:
+      return Value("0");
+    case Scalar::int_or_string:
+      return Value(0);
+    default:
+      return Value(nullptr);
   }
 }
 
@@ -321,7 +356,8 @@ Result<void> decode_packed(const Field& field, std::string_view bytes, std::vect
   return {};
 }
 
-Result<void> decode_item(const Field& field, const ProtoField& wire, std::vector<Value>& items, int depth) {
+Result<void> decode_item(const Field& field, const ProtoField& wire, std::vector<Value>& items,
+                         int depth) {
   if (wire.type == WireType::length && wire_type_of(field.type.scalar) != WireType::length) {
     return decode_packed(field, wire.bytes, items);
   }
@@ -341,7 +377,8 @@ Result<Value> decode_items_message(const Field& field, std::string_view bytes, i
   return Value::list(std::move(items));
 }
 
-Result<void> decode_entry(const Field& field, std::string_view bytes, ObjectBuilder& map, int depth) {
+Result<void> decode_entry(const Field& field, std::string_view bytes, ObjectBuilder& map,
+                          int depth) {
   std::string_view key;
   Value value = field.proto_items ? Value(nullptr) : zero_of(field);
   ProtoReader reader(bytes);
@@ -369,16 +406,22 @@ struct Collected {
 
 bool is_zero(const Value& value) {
   switch (value.kind()) {
-    case Value::Kind::null: return true;
-    case Value::Kind::boolean: return !value.as_bool();
+    case Value::Kind::null:
+      return true;
+    case Value::Kind::boolean:
+      return !value.as_bool();
     case Value::Kind::integer:
-    case Value::Kind::number: return value.as_double() == 0;
-    case Value::Kind::string: return value.as_string().empty();
-    default: return false;
+    case Value::Kind::number:
+      return value.as_double() == 0;
+    case Value::Kind::string:
+      return value.as_string().empty();
+    default:
+      return false;
   }
 }
 
-Result<void> decode_single(const Field& field, const ProtoField& wire, ObjectBuilder& out, int depth) {
+Result<void> decode_single(const Field& field, const ProtoField& wire, ObjectBuilder& out,
+                           int depth) {
   TRY(Value value, decode_value(field, wire, depth));
   if (field.inlined) {
     for (const Member& member : value.members()) out.set(member.key, member.value);
@@ -392,7 +435,8 @@ Result<void> decode_single(const Field& field, const ProtoField& wire, ObjectBui
 }
 
 Result<Value> decode_fields(const Type& type, std::string_view bytes, int depth) {
-  if (depth > kMaxDepth) return Error::make(Code::bad_request, "protobuf message is nested too deeply");
+  if (depth > kMaxDepth)
+    return Error::make(Code::bad_request, "protobuf message is nested too deeply");
   ObjectBuilder out;
   std::vector<Collected> collected;
   ProtoReader reader(bytes);
@@ -418,8 +462,9 @@ Result<Value> decode_fields(const Type& type, std::string_view bytes, int depth)
     }
   }
   for (Collected& field : collected) {
-    out.set(field.field->key, field.field->type.shape == Shape::map ? std::move(field.map).build()
-                                                                     : Value::list(std::move(field.items)));
+    out.set(field.field->key, field.field->type.shape == Shape::map
+                                  ? std::move(field.map).build()
+                                  : Value::list(std::move(field.items)));
   }
   return std::move(out).build();
 }

@@ -1,6 +1,6 @@
-// Strategic merge patch: the semantics of apimachinery's strategicpatch, which kubectl's client-side
-// apply relies on down to the order of merged lists. Nothing is modified: every step returns new
-// values that share what did not change.
+// Strategic merge patch: the semantics of apimachinery's strategicpatch, which kubectl's
+// client-side apply relies on down to the order of merged lists. Nothing is modified: every step
+// returns new values that share what did not change.
 //
 // `type` is nullptr below free-form data (RawExtension): objects merge there, lists are replaced.
 
@@ -28,16 +28,24 @@ Error bad(std::string message) { return Error::make(Code::bad_request, std::move
 // As Go's %v shows decoded JSON: map[a:1 b:[x y] c:<nil>].
 void append_go_text(std::string& out, const Value& value) {
   switch (value.kind()) {
-    case Value::Kind::null: out += "<nil>"; return;
-    case Value::Kind::boolean: out += value.as_bool() ? "true" : "false"; return;
-    case Value::Kind::integer: out += std::to_string(value.as_int()); return;
+    case Value::Kind::null:
+      out += "<nil>";
+      return;
+    case Value::Kind::boolean:
+      out += value.as_bool() ? "true" : "false";
+      return;
+    case Value::Kind::integer:
+      out += std::to_string(value.as_int());
+      return;
     case Value::Kind::number: {
       char text[40];
       std::snprintf(text, sizeof text, "%g", value.as_double());
       out += text;
       return;
     }
-    case Value::Kind::string: out += value.as_string(); return;
+    case Value::Kind::string:
+      out += value.as_string();
+      return;
     case Value::Kind::list: {
       out += "[";
       for (size_t i = 0; i < value.size(); ++i) {
@@ -70,28 +78,42 @@ std::string go_text(const Value& value) {
 
 std::string_view go_type(const Value& value) {
   switch (value.kind()) {
-    case Value::Kind::null: return "%!s(<nil>)";
-    case Value::Kind::boolean: return "bool";
-    case Value::Kind::integer: return "int64";
-    case Value::Kind::number: return "float64";
-    case Value::Kind::string: return "string";
-    case Value::Kind::list: return "[]interface {}";
-    case Value::Kind::object: return "map[string]interface {}";
+    case Value::Kind::null:
+      return "%!s(<nil>)";
+    case Value::Kind::boolean:
+      return "bool";
+    case Value::Kind::integer:
+      return "int64";
+    case Value::Kind::number:
+      return "float64";
+    case Value::Kind::string:
+      return "string";
+    case Value::Kind::list:
+      return "[]interface {}";
+    case Value::Kind::object:
+      return "map[string]interface {}";
   }
   return "";
 }
 
 Error wrong_type(std::string_view expected, const Value& actual) {
-  return bad(std::string("expected a ").append(expected).append(", but received a ").append(go_type(actual)));
+  return bad(std::string("expected a ")
+                 .append(expected)
+                 .append(", but received a ")
+                 .append(go_type(actual)));
 }
 Error not_a_list(const Value& actual) { return wrong_type("[]interface {}", actual); }
 Error not_an_object(const Value& actual) { return wrong_type("map[string]interface {}", actual); }
 
 Error no_merge_key(const Value& object, std::string_view key) {
-  return bad(go_text(object).insert(0, "map: ").append(" does not contain declared merge key: ").append(key));
+  return bad(go_text(object)
+                 .insert(0, "map: ")
+                 .append(" does not contain declared merge key: ")
+                 .append(key));
 }
 Error bad_directive(const Value& directive, const Value& object) {
-  return bad("unknown patch type: " + (directive.is_null() ? "%!s(<nil>)" : go_text(directive)) + " in map: " + go_text(object));
+  return bad("unknown patch type: " + (directive.is_null() ? "%!s(<nil>)" : go_text(directive)) +
+             " in map: " + go_text(object));
 }
 
 Items copy_items(const Value& list) { return {list.items().begin(), list.items().end()}; }
@@ -101,7 +123,8 @@ const Value& identity(const Value& item, std::string_view key, Value::Kind kind)
   return kind == Value::Kind::object ? item[key] : item;
 }
 
-int index_in(std::span<const Value> list, const Value& item, std::string_view key, Value::Kind kind) {
+int index_in(std::span<const Value> list, const Value& item, std::string_view key,
+             Value::Kind kind) {
   const Value& wanted = identity(item, key, kind);
   for (size_t i = 0; i < list.size(); ++i) {
     if (identity(list[i], key, kind) == wanted) return static_cast<int>(i);
@@ -128,8 +151,8 @@ Result<Value::Kind> element_kind(const Value& a, const Value& b) {
       if (!kind && item.is_list()) return bad("lists of lists are not supported");
       if (!kind) kind = item.kind();
       if (*kind != item.kind()) {
-        return bad("list element types are not identical: [" + (a.is_list() ? go_text(a) : "[]") + " " +
-                   (b.is_list() ? go_text(b) : "[]") + "]");
+        return bad("list element types are not identical: [" + (a.is_list() ? go_text(a) : "[]") +
+                   " " + (b.is_list() ? go_text(b) : "[]") + "]");
       }
     }
   }
@@ -140,7 +163,8 @@ Result<Value::Kind> element_kind(const Value& a, const Value& b) {
 // --- the order of a merged list
 
 // Stable, by place in `order`; deletions go last. An item that `order` does not know counts as less
-// than its neighbours: patches whose order list is empty come out reversed, as kubectl's server has it.
+// than its neighbours: patches whose order list is empty come out reversed, as kubectl's server has
+// it.
 Result<Items> sort_by_order(Items items, std::span<const Value> order, std::string_view key,
                             Value::Kind kind) {
   Items deletions;
@@ -174,7 +198,8 @@ Result<Items> sort_by_order(Items items, std::span<const Value> order, std::stri
 // `server_order`); each side keeps its order, a server item goes before the first patch item that
 // follows it on the server.
 Result<Value> interleave(Items patch_items, Items server_items, std::span<const Value> patch_order,
-                         std::span<const Value> server_order, std::string_view key, Value::Kind kind) {
+                         std::span<const Value> server_order, std::string_view key,
+                         Value::Kind kind) {
   TRY(Items right, sort_by_order(std::move(patch_items), patch_order, key, kind));
   TRY(Items left, sort_by_order(std::move(server_items), server_order, key, kind));
   Items all;
@@ -265,7 +290,8 @@ Result<FieldMeta> meta_of(const Type* type, std::string_view name) {
   if (!type) return FieldMeta{};
   const Field* field = type->find(name);
   if (!field) {
-    return bad("unable to find api field in struct " + type->name + " for the json field " + quote(name));
+    return bad("unable to find api field in struct " + type->name + " for the json field " +
+               quote(name));
   }
   const Type* inner = field->type.shape == Shape::map ? nullptr : field->type.object;
   return FieldMeta{inner, field->patch.merge, field->patch.replace, field->patch.key};
@@ -297,9 +323,10 @@ class Places {
   size_t used_;
 };
 
-// Takes the items with a `$patch` directive out of the patch, and what they delete out of the original.
-Result<Specials> apply_item_directives(const Value& original, const Value& patch, std::string_view key,
-                                       Places& places) {
+// Takes the items with a `$patch` directive out of the patch, and what they delete out of the
+// original.
+Result<Specials> apply_item_directives(const Value& original, const Value& patch,
+                                       std::string_view key, Places& places) {
   Specials out{copy_items(original), {}};
   bool replace = false;
   for (const Value& item : patch.items()) {
@@ -345,8 +372,8 @@ Result<Value> merge_object_list(const FieldMeta& meta, const Value& original, co
         merge_object(meta.type, merged[static_cast<size_t>(index)], item));
   }
   TRY(Parts parts, split_items(merged, lists.patch, meta.key));
-  return interleave(std::move(parts.in_patch), std::move(parts.server_only), lists.patch, lists.original,
-                    meta.key, Value::Kind::object);
+  return interleave(std::move(parts.in_patch), std::move(parts.server_only), lists.patch,
+                    lists.original, meta.key, Value::Kind::object);
 }
 
 Result<Value> merge_scalar_list(const Value& original, const Value& patch, Value::Kind kind) {
@@ -361,7 +388,8 @@ Result<Value> merge_scalar_list(const Value& original, const Value& patch, Value
                     original.items(), {}, kind);
 }
 
-Result<Value> merge_list(const FieldMeta& meta, const Value& original, const Value& patch, Places& places) {
+Result<Value> merge_list(const FieldMeta& meta, const Value& original, const Value& patch,
+                         Places& places) {
   if (!meta.merge_list) return patch;
   if (original.empty() && patch.empty()) return original;
   TRY(Value::Kind kind, element_kind(original, patch));
@@ -415,8 +443,9 @@ Result<void> check_order(const Value& patch, const Value& order, std::string_vie
 }
 
 // One $setElementOrder/<field> of a patch: merges that field, in that order.
-Result<std::optional<Value>> merge_ordered(const Type* type, const Value& original, const Value& patch,
-                                           std::string_view field, const Value& order) {
+Result<std::optional<Value>> merge_ordered(const Type* type, const Value& original,
+                                           const Value& patch, std::string_view field,
+                                           const Value& order) {
   if (!order.is_list()) return not_a_list(order);
   const Value* mine = original.find(field);
   const Value* theirs = patch.find(field);
@@ -433,9 +462,10 @@ Result<std::optional<Value>> merge_ordered(const Type* type, const Value& origin
     TRY(merged, merge_list(meta, *mine, *theirs, places));
   }
   TRY(Parts parts, split_items(copy_items(merged), order.items(), meta.key));
-  TRY(Value::Kind kind, element_kind(mine ? *mine : Value::null(), theirs ? *theirs : Value::null()));
-  TRY(Value ordered, interleave(std::move(parts.in_patch), std::move(parts.server_only), order.items(),
-                                places.items(), meta.key, kind));
+  TRY(Value::Kind kind,
+      element_kind(mine ? *mine : Value::null(), theirs ? *theirs : Value::null()));
+  TRY(Value ordered, interleave(std::move(parts.in_patch), std::move(parts.server_only),
+                                order.items(), places.items(), meta.key, kind));
   return std::optional<Value>(std::move(ordered));
 }
 
@@ -444,7 +474,8 @@ Result<Value> retain_keys(const Value& original, const Value& patch) {
   if (!keys) return original;
   if (!keys->is_list()) return bad("invalid patch format of retainKeys");
   auto listed = [&](std::string_view name) {
-    return std::ranges::any_of(keys->items(), [&](const Value& key) { return key.as_string() == name; });
+    return std::ranges::any_of(keys->items(),
+                               [&](const Value& key) { return key.as_string() == name; });
   };
   for (const Member& member : patch.members()) {
     std::string_view name = member.name();
@@ -462,10 +493,11 @@ Result<Value> retain_keys(const Value& original, const Value& patch) {
 }
 
 // One ordinary field of the patch; nullopt removes it.
-Result<std::optional<Value>> merge_field(const Type* type, std::string_view name, const Value* original,
-                                         const Value& patch) {
+Result<std::optional<Value>> merge_field(const Type* type, std::string_view name,
+                                         const Value* original, const Value& patch) {
   if (patch.is_null()) return std::optional<Value>();
-  if (!original || original->kind() != patch.kind()) return without_directives(without_nulls(patch));
+  if (!original || original->kind() != patch.kind())
+    return without_directives(without_nulls(patch));
   if (!patch.is_object() && !patch.is_list()) return std::optional<Value>(patch);
   TRY(FieldMeta meta, meta_of(type, name));
   if (patch.is_object() && meta.replace_object) return std::optional<Value>(patch);
@@ -495,7 +527,8 @@ Result<Value> merge_object(const Type* type, const Value& original, const Value&
   }
   for (const Member& member : patch.members()) {
     std::string_view name = member.name();
-    if (name == kRetainKeys || name.starts_with(kSetOrder) || name.starts_with(kDeleteScalars)) continue;
+    if (name == kRetainKeys || name.starts_with(kSetOrder) || name.starts_with(kDeleteScalars))
+      continue;
     if (name.starts_with(kSetOrderName)) return bad("invalid patch format of setElementOrder list");
     if (name.starts_with(kDeleteScalarsName)) return bad("invalid patch format of primitive list");
     if (std::ranges::find(ordered, name) != ordered.end()) continue;

@@ -1,5 +1,5 @@
-// Rows of tables. A cell is a text with paths in braces, or what a named function gives; docs/schema.md
-// has the language. Custom kinds' columns are JSONPaths instead.
+// Rows of tables. A cell is a text with paths in braces, or what a named function gives;
+// docs/schema.md has the language. Custom kinds' columns are JSONPaths instead.
 
 #include "base/text.h"
 #include "data/json.h"
@@ -103,7 +103,8 @@ Value custom_cell(const Column& column, const Value& object, Instant now) {
   return value.is_bool() ? value : Value(nullptr);
 }
 
-Value cell(const Kind& kind, const Column& column, const Value& object, const Hooks& hooks, Instant now) {
+Value cell(const Kind& kind, const Column& column, const Value& object, const Hooks& hooks,
+           Instant now) {
   if (!column.function.empty()) {
     const ColumnHook* hook = hooks.find<ColumnHook>(column.function);
     return hook ? hook->run(object, column.argument, now) : Value("<unknown>");
@@ -132,7 +133,8 @@ Value table_columns(const Kind& kind) {
   std::vector<Value> columns;
   if (kind.columns.empty()) {
     columns.push_back(column_definition("Name", "string", "name", kNameHelp, 0));
-    columns.push_back(column_definition("Created At", "date", "", "when the object was created", 0));
+    columns.push_back(
+        column_definition("Created At", "date", "", "when the object was created", 0));
   }
   for (const Column& column : kind.columns) {
     std::string_view help = column.description;
@@ -140,7 +142,8 @@ Value table_columns(const Kind& kind) {
     // Kubernetes' own tables give ages as texts; those of custom kinds say `date`.
     std::string_view type = column.type;
     if (type == "date" && !kind.custom) type = "string";
-    columns.push_back(column_definition(column.name, type, column.format, help, column.wide ? 1 : 0));
+    columns.push_back(
+        column_definition(column.name, type, column.format, help, column.wide ? 1 : 0));
   }
   return Value::list(std::move(columns));
 }
@@ -153,7 +156,8 @@ Value table_row(const Kind& kind, const Value& object, const Hooks& hooks, Insta
   for (const Column& column : kind.columns) cells.push_back(cell(kind, column, object, hooks, now));
   ObjectBuilder row;
   row.set("cells", Value::list(std::move(cells)));
-  if (const RowHook* hook = kind.row_function.empty() ? nullptr : hooks.find<RowHook>(kind.row_function)) {
+  if (const RowHook* hook =
+          kind.row_function.empty() ? nullptr : hooks.find<RowHook>(kind.row_function)) {
     row.set_if("conditions", hook->run(object));
   }
   return std::move(row).build();

@@ -90,7 +90,8 @@ TEST_CASE("messages nested without end are refused") {
 }
 
 TEST_CASE("packed numbers and unknown fields are understood") {
-  auto built = Registry::build({{"x_v1.schema", "package p.v1\ntype T\n  1 numbers?: int32[]\n  3 on?: bool\n"}});
+  auto built = Registry::build(
+      {{"x_v1.schema", "package p.v1\ntype T\n  1 numbers?: int32[]\n  3 on?: bool\n"}});
   REQUIRE(built.ok());
   std::string bytes("\x0a\x03\x01\xac\x02\x10\x05\x18\x01", 9);
   auto decoded = decode_protobuf(*(*built)->find_type("p.v1", "T"), bytes);
@@ -109,8 +110,9 @@ TEST_CASE("the request's kind counts where the bytes name none") {
 
 TEST_CASE("a list of encoded items equals the encoded list") {
   Value item = json(R"({"metadata":{"name":"a","creationTimestamp":null},"data":{"k":"v"}})");
-  Value list = json(R"({"apiVersion":"v1","kind":"ConfigMapList","metadata":{"resourceVersion":"7"}})")
-                   .with("items", Value::list({item, item}));
+  Value list =
+      json(R"({"apiVersion":"v1","kind":"ConfigMapList","metadata":{"resourceVersion":"7"}})")
+          .with("items", Value::list({item, item}));
   const Kind* kind = registry().find_kind("", "v1", "ConfigMap");
   std::string bytes = encode_protobuf(*kind->type, item).value();
   std::string_view items[] = {bytes, bytes};
@@ -123,7 +125,8 @@ TEST_CASE("a list of encoded items equals the encoded list") {
 }
 
 TEST_CASE("a watch event travels as a frame with its object's envelope inside") {
-  Value status = json(R"({"apiVersion":"v1","kind":"Status","code":410,"reason":"Expired","status":"Failure"})");
+  Value status = json(
+      R"({"apiVersion":"v1","kind":"Status","code":410,"reason":"Expired","status":"Failure"})");
   std::string frame = frame_watch_event("ERROR", encode_envelope(registry(), status).value());
   REQUIRE(frame.size() > 4);
   CHECK(static_cast<size_t>(static_cast<unsigned char>(frame[3])) == frame.size() - 4);

@@ -34,9 +34,8 @@ TEST_CASE("a strategic merge patch gives what Kubernetes' own package gives") {
   for (const Value& line : golden_lines("strategic_merge.jsonl", "ORCH_MERGE_CASES")) {
     std::string_view api_version = line["apiVersion"].as_string();
     auto parts = split_once(api_version, '/');
-    const Kind* kind = registry().find_kind(parts ? parts->first : "",
-                                            parts ? parts->second : api_version,
-                                            line["kind"].as_string());
+    const Kind* kind = registry().find_kind(
+        parts ? parts->first : "", parts ? parts->second : api_version, line["kind"].as_string());
     REQUIRE(kind);
     auto merged = apply_strategic_merge(*kind->type, line["original"], line["patch"]);
     INFO(format_json(line["original"]) << "\n" << format_json(line["patch"]));
@@ -56,20 +55,25 @@ TEST_CASE("a strategic merge patch gives what Kubernetes' own package gives") {
 }
 
 TEST_CASE("items of a merged list are found by their key and merged in depth") {
-  CHECK(merged_pod(R"({"spec":{"containers":[{"name":"a","image":"1","env":[{"name":"X","value":"1"}]}]}})",
-                   R"({"spec":{"containers":[{"name":"a","env":[{"name":"Y","value":"2"}]}]}})") ==
-        R"({"spec":{"containers":[{"env":[{"name":"Y","value":"2"},{"name":"X","value":"1"}],"image":"1","name":"a"}]}})");
+  CHECK(
+      merged_pod(
+          R"({"spec":{"containers":[{"name":"a","image":"1","env":[{"name":"X","value":"1"}]}]}})",
+          R"({"spec":{"containers":[{"name":"a","env":[{"name":"Y","value":"2"}]}]}})") ==
+      R"({"spec":{"containers":[{"env":[{"name":"Y","value":"2"},{"name":"X","value":"1"}],"image":"1","name":"a"}]}})");
 }
 
 TEST_CASE("an item without its key is refused in the words clients know") {
-  CHECK(merged_pod(R"({"spec":{"containers":[{"name":"a"}]}})", R"({"spec":{"containers":[{"image":"x"}]}})") ==
+  CHECK(merged_pod(R"({"spec":{"containers":[{"name":"a"}]}})",
+                   R"({"spec":{"containers":[{"image":"x"}]}})") ==
         "map: map[image:x] does not contain declared merge key: name");
 }
 
 TEST_CASE("retained keys clear the other members of a union") {
-  CHECK(merged_pod(R"({"spec":{"volumes":[{"name":"v","emptyDir":{}}]}})",
-                   R"({"spec":{"volumes":[{"name":"v","$retainKeys":["name","hostPath"],"hostPath":{"path":"/"}}]}})") ==
-        R"({"spec":{"volumes":[{"hostPath":{"path":"/"},"name":"v"}]}})");
+  CHECK(
+      merged_pod(
+          R"({"spec":{"volumes":[{"name":"v","emptyDir":{}}]}})",
+          R"({"spec":{"volumes":[{"name":"v","$retainKeys":["name","hostPath"],"hostPath":{"path":"/"}}]}})") ==
+      R"({"spec":{"volumes":[{"hostPath":{"path":"/"},"name":"v"}]}})");
 }
 
 TEST_CASE("scalars leave a merged list by a directive") {
@@ -86,12 +90,14 @@ TEST_CASE("null removes a field, and nulls inside new objects vanish") {
 
 TEST_CASE("a selector with the strategy replace is replaced whole") {
   const Kind* kind = registry().find_kind("policy", "v1", "PodDisruptionBudget");
-  auto merged = apply_strategic_merge(*kind->type, json(R"({"spec":{"selector":{"matchLabels":{"a":"1"}}}})"),
-                                      json(R"({"spec":{"selector":{"matchLabels":{"b":"2"}}}})"));
+  auto merged =
+      apply_strategic_merge(*kind->type, json(R"({"spec":{"selector":{"matchLabels":{"a":"1"}}}})"),
+                            json(R"({"spec":{"selector":{"matchLabels":{"b":"2"}}}})"));
   REQUIRE(merged.ok());
   CHECK(format_json(*merged) == R"({"spec":{"selector":{"matchLabels":{"b":"2"}}}})");
 }
 
 TEST_CASE("a patch that is no object is refused") {
-  CHECK(merged_pod("{}", "[]") == "expected a map[string]interface {}, but received a []interface {}");
+  CHECK(merged_pod("{}", "[]") ==
+        "expected a map[string]interface {}, but received a []interface {}");
 }

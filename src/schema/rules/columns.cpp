@@ -56,12 +56,8 @@ Value phase_or_terminating(const Value& object, std::string_view, Instant) {
 }
 
 constexpr Hooks::Named<ColumnHook> kColumns[] = {
-    {"count", {count}},
-    {"labels", {labels}},
-    {"label_selector", {label_selector}},
-    {"boolean", {boolean}},
-    {"age", {age}},
-    {"phase_or_terminating", {phase_or_terminating}},
+    {"count", {count}},     {"labels", {labels}}, {"label_selector", {label_selector}},
+    {"boolean", {boolean}}, {"age", {age}},       {"phase_or_terminating", {phase_or_terminating}},
 };
 
 }  // namespace

@@ -1,15 +1,17 @@
 #pragma once
-// Cells of tables that take more than a path, as kubectl shows them. docs/schema-rules.md lists them.
+// Cells of tables that take more than a path, as kubectl shows them. docs/schema-rules.md lists
+// them.
 
 #include "schema/hooks.h"
 
 namespace orch::schema::rules {
 
-Hooks::Table<ColumnHook> general_columns();   // columns.cpp: @count, @labels, @age ...
-Hooks::Table<ColumnHook> workload_columns();  // columns_workloads.cpp: pods, jobs, nodes, events ...
-Hooks::Table<ColumnHook> network_columns();   // columns_network.cpp: services, endpoints, ingresses
-Hooks::Table<ColumnHook> other_columns();     // columns_other.cpp: storage, quota, certificates ...
-Hooks::Table<RowHook> rows();                 // columns_workloads.cpp
+Hooks::Table<ColumnHook> general_columns();  // columns.cpp: @count, @labels, @age ...
+Hooks::Table<ColumnHook>
+workload_columns();                          // columns_workloads.cpp: pods, jobs, nodes, events ...
+Hooks::Table<ColumnHook> network_columns();  // columns_network.cpp: services, endpoints, ingresses
+Hooks::Table<ColumnHook> other_columns();    // columns_other.cpp: storage, quota, certificates ...
+Hooks::Table<RowHook> rows();                // columns_workloads.cpp
 
 // Helpers of these files.
 

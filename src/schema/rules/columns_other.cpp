@@ -12,14 +12,14 @@ namespace {
 // --- storage
 
 std::string modes_text(const Value& modes) {
-  constexpr std::pair<std::string_view, std::string_view> kModes[] = {
-      {"ReadWriteOnce", "RWO"},
-      {"ReadOnlyMany", "ROX"},
-      {"ReadWriteMany", "RWX"},
-      {"ReadWriteOncePod", "RWOP"}};
+  constexpr std::pair<std::string_view, std::string_view> kModes[] = {{"ReadWriteOnce", "RWO"},
+                                                                      {"ReadOnlyMany", "ROX"},
+                                                                      {"ReadWriteMany", "RWX"},
+                                                                      {"ReadWriteOncePod", "RWOP"}};
   std::vector<std::string> parts;
   for (const auto& [mode, text] : kModes) {
-    bool has = std::ranges::any_of(modes.items(), [&](const Value& one) { return one.as_string() == mode; });
+    bool has = std::ranges::any_of(modes.items(),
+                                   [&](const Value& one) { return one.as_string() == mode; });
     if (has) parts.emplace_back(text);
   }
   return joined(parts, ",", "");
@@ -30,7 +30,9 @@ Value access_modes(const Value& object, std::string_view, Instant) {
   return modes_text(object.path({"spec", "accessModes"}));
 }
 
-bool is_bound(const Value& claim) { return !claim.path({"spec", "volumeName"}).as_string().empty(); }
+bool is_bound(const Value& claim) {
+  return !claim.path({"spec", "volumeName"}).as_string().empty();
+}
 
 Value pvc_access_modes(const Value& claim, std::string_view, Instant) {
   return is_bound(claim) ? modes_text(claim.path({"status", "accessModes"})) : "";
@@ -83,8 +85,12 @@ std::string quota_text(const Value& quota, bool limits) {
   }
   return joined(parts, ", ", "");
 }
-Value quota_requests(const Value& quota, std::string_view, Instant) { return quota_text(quota, false); }
-Value quota_limits(const Value& quota, std::string_view, Instant) { return quota_text(quota, true); }
+Value quota_requests(const Value& quota, std::string_view, Instant) {
+  return quota_text(quota, false);
+}
+Value quota_limits(const Value& quota, std::string_view, Instant) {
+  return quota_text(quota, true);
+}
 
 // --- autoscaling
 
@@ -95,10 +101,14 @@ std::string percent_or(const Value& number, std::string_view absent) {
 // One metric: what is, and what is wanted.
 std::string metric_text(const Value& spec, const Value& status) {
   constexpr std::pair<std::string_view, std::string_view> kSources[] = {
-      {"External", "external"}, {"Pods", "pods"}, {"Object", "object"},
-      {"Resource", "resource"}, {"ContainerResource", "containerResource"}};
+      {"External", "external"},
+      {"Pods", "pods"},
+      {"Object", "object"},
+      {"Resource", "resource"},
+      {"ContainerResource", "containerResource"}};
   std::string_view type = spec["type"].as_string();
-  auto row = std::ranges::find(kSources, type, &std::pair<std::string_view, std::string_view>::first);
+  auto row =
+      std::ranges::find(kSources, type, &std::pair<std::string_view, std::string_view>::first);
   if (row == std::end(kSources)) return "<unknown type>";
   const Value& source = spec[row->second];
   const Value& target = source["target"];
@@ -136,8 +146,12 @@ std::string subjects_text(const Value& binding, std::string_view kind) {
   }
   return joined(parts, ", ", "");
 }
-Value subject_users(const Value& binding, std::string_view, Instant) { return subjects_text(binding, "User"); }
-Value subject_groups(const Value& binding, std::string_view, Instant) { return subjects_text(binding, "Group"); }
+Value subject_users(const Value& binding, std::string_view, Instant) {
+  return subjects_text(binding, "User");
+}
+Value subject_groups(const Value& binding, std::string_view, Instant) {
+  return subjects_text(binding, "Group");
+}
 Value subject_service_accounts(const Value& binding, std::string_view, Instant) {
   return subjects_text(binding, "ServiceAccount");
 }

@@ -30,7 +30,8 @@ struct Restarts {
 
 bool is_sidecar(const Value& pod, std::string_view name) {
   for (const Value& container : pod.path({"spec", "initContainers"}).items()) {
-    if (container["name"].as_string() == name) return container["restartPolicy"].as_string() == "Always";
+    if (container["name"].as_string() == name)
+      return container["restartPolicy"].as_string() == "Always";
   }
   return false;
 }
@@ -216,8 +217,10 @@ Value node_roles(const Value& node, std::string_view, Instant) {
   std::set<std::string> roles;
   for (const Member& label : node.path({"metadata", "labels"}).members()) {
     std::string_view name = label.name();
-    if (name.starts_with(kPrefix)) name.remove_prefix(kPrefix.size());
-    else name = name == "kubernetes.io/role" ? label.value.as_string() : std::string_view();
+    if (name.starts_with(kPrefix))
+      name.remove_prefix(kPrefix.size());
+    else
+      name = name == "kubernetes.io/role" ? label.value.as_string() : std::string_view();
     if (!name.empty()) roles.emplace(name);
   }
   return joined({roles.begin(), roles.end()}, ",", "<none>");
@@ -229,8 +232,12 @@ std::string node_address(const Value& node, std::string_view type) {
   }
   return "<none>";
 }
-Value node_internal_ip(const Value& node, std::string_view, Instant) { return node_address(node, "InternalIP"); }
-Value node_external_ip(const Value& node, std::string_view, Instant) { return node_address(node, "ExternalIP"); }
+Value node_internal_ip(const Value& node, std::string_view, Instant) {
+  return node_address(node, "InternalIP");
+}
+Value node_external_ip(const Value& node, std::string_view, Instant) {
+  return node_address(node, "ExternalIP");
+}
 
 // --- events
 
