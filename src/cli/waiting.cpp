@@ -25,7 +25,9 @@ Task<bool> watch_once(Invocation& in, const Resource& resource, const std::strin
     for (const Value& event : events.value()) {
       std::string_view type = event["type"].as_string();
       if (type == "BOOKMARK") continue;
-      bool over = co_await condition(type == "DELETED" ? Value::null() : event["object"]);
+      Value object;
+      if (type != "DELETED") object = event["object"];
+      bool over = co_await condition(std::move(object));
       if (over) co_return true;
     }
   }

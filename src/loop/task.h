@@ -13,10 +13,14 @@
 // finished cancels it: its frame and those it awaits are destroyed, innermost first, and every
 // awaitable takes its registration back in its destructor. All of it on the loop's thread.
 //
-// g++ 12: no co_await in a statement expression; one co_await in an expression; no coroutine lambda
-// with captures; parameters by value where the Task outlives the call. And, tried: a temporary that
-// is an aggregate in braces or a lambda with captures, anywhere inside a co_await expression, is
-// copied bit by bit and freed twice. Name it first: `Job job{name}; co_await run(std::move(job));`
+// g++ 12, all tried: no co_await in a statement expression, and one co_await in an expression; no
+// coroutine lambda with captures; parameters by value where the Task outlives the call; no initializer
+// list in a co_await expression. And two that compile and go wrong:
+// - A temporary inside a co_await expression that is an aggregate in braces (also an empty one, also
+//   `{}` for an aggregate parameter), a lambda with captures, or a ?: that makes a temporary, is copied
+//   bit by bit and freed twice. Name it first: `Job job{name}; co_await run(std::move(job));`
+// - co_await as the condition of if, while or switch: the coroutine may end there. Name it first:
+//   `bool more = co_await next(); if (more) ...`; `if (auto x = co_await next(); x.ok())` is fine.
 // (test/floors looks for such lines.)
 
 #include <coroutine>

@@ -74,7 +74,7 @@ def check_room_builds(source, room, paths):
 COMMENT_OR_STRING = re.compile(r'//[^\n]*|"(?:\\.|[^"\\\n])*"')
 MISCOMPILED = [
     (re.compile(r"(?:^|[(,=]\s*)\[[^\]]+\]\s*[({m]"), "a lambda with captures"),
-    (re.compile(r"[\w>]\s*\{\s*[^}\s]|[(,]\s*\{\s*[^}\s]"), "a braced aggregate"),
+    (re.compile(r"[\w>]\s*\{|[(,]\s*\{\s*[^}\s]"), "a braced aggregate"),
 ]
 
 
@@ -91,10 +91,36 @@ def awaited_expression(text, start):
     return text[start:]
 
 
+def makes_temporary(expression):
+    """A ?: whose branches are more than names, members and numbers."""
+    for match in re.finditer(r"\?([^:]*):([^,)]*)", expression.replace("::", "__")):
+        if not all(re.fullmatch(r"\s*[\w.>"-]+\s*", branch) for branch in match.groups()):
+            return True
+    return False
+
+
+def check_conditions(relative, text):
+    """co_await as the condition itself; a declaration or an init-statement is fine."""
+    for match in re.finditer(r"\b(?:if|while|switch)\s*\(", text):
+        condition = awaited_expression(text.replace(";", " "), match.end())
+        whole = text[match.end():match.end() + len(condition)]
+        last = whole.rsplit(";", 1)[-1]
+        declares = re.match(r"\s*(?:const\s+)?[\w:<>]+[&\s]+\w+\s*=[^=]", last)
+        if "co_await" in last and not declares:
+            line = text.count("\n", 0, match.start()) + 1
+            yield (f"src/{relative}:{line}: co_await in a condition: "
+                   "g++ 12 loses its way, put the value into a variable")
+
+
 def check_coroutines(relative, text):
     text = COMMENT_OR_STRING.sub(lambda m: '""' if m[0][0] == '"' else "", text)
+    yield from check_conditions(relative, text)
     for match in re.finditer(r"(?<!operator )\bco_await\b", text):
         expression = awaited_expression(text, match.end())
+        if makes_temporary(expression):
+            line = text.count("\n", 0, match.start()) + 1
+            yield (f"src/{relative}:{line}: a ?: with temporaries in a co_await expression: "
+                   "g++ 12 frees them twice, name it first")
         for pattern, what in MISCOMPILED:
             if pattern.search(expression):
                 line = text.count("\n", 0, match.start()) + 1

@@ -71,7 +71,14 @@ class Floors(unittest.TestCase):
         self.assertEqual(found("co_await f(\n  [=]() mutable { g(); });"), 1)
         self.assertEqual(found("// co_await f(Agg{s});"), 0)
         self.assertEqual(found('co_await f("{a}", {}, x[i](1), std::move(agg));'), 0)
-        self.assertEqual(found("if (co_await f(x)) { g(A{1}); }"), 0)
+        self.assertEqual(found("if (co_await f(x)) { g(A{1}); }"), 1)
+        self.assertEqual(found("while (n < 3 && !co_await f(x)) {}"), 1)
+        self.assertEqual(found("if (auto x = co_await f(x); x.ok()) {}"), 0)
+        self.assertEqual(found("if (auto x = co_await f(x)) {}"), 0)
+        self.assertEqual(found("co_await f(Agg{});"), 1)
+        self.assertEqual(found("co_await f(last ? left : kOther, a ? 200 : 500);"), 0)
+        self.assertEqual(found("co_await f(gone ? Value::null() : value);"), 1)
+        self.assertEqual(found("co_await f(gone ? a : b + g());"), 1)
 
 
 if __name__ == "__main__":
