@@ -94,7 +94,7 @@ def awaited_expression(text, start):
 def makes_temporary(expression):
     """A ?: whose branches are more than names, members and numbers."""
     for match in re.finditer(r"\?([^:]*):([^,)]*)", expression.replace("::", "__")):
-        if not all(re.fullmatch(r"\s*[\w.>"-]+\s*", branch) for branch in match.groups()):
+        if not all(re.fullmatch(r'\s*[\w.>"-]+\s*', branch) for branch in match.groups()):
             return True
     return False
 
