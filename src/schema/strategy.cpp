@@ -102,7 +102,8 @@ Value prepare_update(const Kind& kind, const Value& old_object, const Value& obj
   Value prepared = object;
   if (write.subresource == "status") {
     prepared = status_only(old_object, object);
-  } else if (kind.has_status()) {
+  } else if (kind.has_status() && write.subresource != "approval") {
+    // (An approval is a write of conditions; the kind's hook keeps the rest.)
     prepared = with_member_of(prepared, "status", old_object);
   }
   const Value& metadata = prepared["metadata"];

@@ -2,6 +2,7 @@
 // Small ways to change Values inside the rules; what does not change stays shared.
 
 #include "schema/rebuild.h"
+#include "schema/rules/check.h"
 #include "schema/shape.h"
 
 namespace orch::schema::rules {
@@ -29,7 +30,5 @@ inline Value with_default(const Value& object, std::string_view name, Value valu
   return object[name].is_null() ? object.with(name, std::move(value)) : object;
 }
 
-inline bool is_true(const Value& value) { return value.as_bool(); }
-inline std::string_view text(const Value& value) { return value.as_string(); }
 
 }  // namespace orch::schema::rules

@@ -6,8 +6,19 @@
 
 namespace orch::schema::rules {
 
-void add_pod_defaults(Hooks& hooks);
+void add_container_rules(Hooks& hooks);
 void add_core_defaults(Hooks& hooks);
+void add_core_prepare(Hooks& hooks);
+void add_meta_rules(Hooks& hooks);
+void add_pod_container_rules(Hooks& hooks);
+void add_pod_defaults(Hooks& hooks);
+void add_pod_prepare(Hooks& hooks);
+void add_pod_rules(Hooks& hooks);
+void add_pod_spec_rules(Hooks& hooks);
 void add_workload_defaults(Hooks& hooks);
+
+// Shared between files.
+std::string_view pod_qos_class(const Value& spec);
+void check_finalizers(const Value& finalizers, const FieldPath& path, Causes& causes);
 
 }  // namespace orch::schema::rules
