@@ -99,7 +99,11 @@ struct FinalAwaiter {
   bool await_ready() noexcept { return false; }
   template <class P>
   void await_suspend(std::coroutine_handle<P> self) noexcept {
-    self.promise().finish();  // may destroy the frame we stand in: touch nothing afterwards
+    // Either may destroy the frame we stand in: touch nothing afterwards. An error that was
+    // co_returned as a Result ends the callers like any other.
+    auto& promise = self.promise();
+    if (promise.result().ok()) return promise.finish();
+    promise.fail_with(std::move(promise.result()).error());
   }
   void await_resume() noexcept {}
 };

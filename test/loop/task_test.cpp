@@ -297,5 +297,26 @@ TEST_CASE("a day of a second's ticks is simulated without deep stacks") {
   CHECK(count == 86400);
 }
 
+Task<int> returns_error_as_result(Loop& loop) {
+  co_await sleep(loop, 1s);
+  Result<int> result = Error::make(Code::conflict, "stale");
+  co_return std::move(result);
+}
+
+Task<int> awaits(Loop& loop, bool& went_on) {
+  int n = co_await returns_error_as_result(loop);
+  went_on = true;
+  co_return n;
+}
+
+TEST_CASE("an error that a task co_returns as a Result, after it waited, ends its callers") {
+  VirtualLoop loop;
+  bool went_on = false;
+  Result<int> result = loop.run(awaits(loop, went_on));
+  REQUIRE_FALSE(result.ok());
+  CHECK(result.error().is(Code::conflict));
+  CHECK_FALSE(went_on);
+}
+
 }  // namespace
 }  // namespace orch::loop
