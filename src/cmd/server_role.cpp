@@ -85,6 +85,10 @@ Result<void> Server::open() {
 
   store::SqliteOptions store_options;
   store_options.directory = options.data_dir + "/server/db";
+  // Heartbeats and leases survive a clean end, so that no node looks dead after it; Events do not.
+  store_options.core.keep_soft = [](const store::Stored& object) {
+    return object.value["kind"] != Value("Event");
+  };
   TRY_VOID(make_directories(options.data_dir + "/server", 0700));
   TRY(store, store::SqliteStore::open(loop, std::move(store_options), log.named("store")));
   TRY(ServerFiles files, prepare_server_files(files_request(options, advertise), loop.wall(), log));

@@ -1,10 +1,13 @@
 // Figures rather than facts: `store_test "[bench]"` in a build without sanitizers.
 
 #include <catch2/catch_test_macros.hpp>
+#include <chrono>
 #include <cstdio>
 #include <ctime>
+#include <fcntl.h>
 #include <fstream>
 #include <malloc.h>
+#include <unistd.h>
 
 #include "loop/scope.h"
 #include "store/sqlite_store.h"
@@ -35,6 +38,21 @@ double seconds_since(Mono start, const loop::Loop& loop) {
   return static_cast<double>((loop.now() - start).count()) / 1e9;
 }
 
+// What the machine's disk can do, to judge the rest by.
+double synced_writes(const std::string& path) {
+  int fd = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+  REQUIRE(fd >= 0);
+  std::string page(8192, 'x');
+  constexpr int kWrites = 500;
+  auto start = std::chrono::steady_clock::now();
+  for (int n = 0; n < kWrites; ++n) {
+    REQUIRE(::pwrite(fd, page.data(), page.size(), n * 8192) == 8192);
+    REQUIRE(::fdatasync(fd) == 0);
+  }
+  ::close(fd);
+  return kWrites / std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
 // Keys in no order, as generated names are.
 std::string key_of(int n) {
   uint32_t mixed = static_cast<uint32_t>(n) * 2654435761u;
@@ -63,6 +81,7 @@ TEST_CASE("figures: creates a second, memory, load time", "[.bench]") {
     pods.push_back(test::pod(key_of(n).substr(37)));
   }
   std::printf("pod: %zu bytes of JSON, %zu on the heap\n", format_json(pods[0]).size(), pods[0].heap_bytes());
+  std::printf("the disk: %.0f synced writes/s\n", synced_writes(directory.file("sync")));
   auto store = open();
   int next = 0;
   for (auto [writers, end] : {std::pair{1, 1000}, std::pair{50, kPods}}) {
