@@ -87,6 +87,7 @@ class FakeCluster {
   // --- the API
   Result<Value> create(const plan::Ref& ref, Value object) {
     if (auto error = injected("create", ref)) return std::move(*error);
+    if (ref.subresource == "binding") return bind(ref, object);
     const plan::Type type = type_of(ref);
     Value meta = plan::metadata(object);
     std::string name(meta["name"].as_string());
@@ -100,6 +101,15 @@ class FakeCluster {
     object = object.with("metadata", meta);
     if (type.same(plan::types::pods)) object = object.with_path({"status", "phase"}, Value("Pending"));
     return store(type, object, Value());
+  }
+
+  // POST pods/<name>/binding.
+  Result<Value> bind(const plan::Ref& ref, const Value& binding) {
+    Value pod = objects_.get(plan::types::pods, ref.ns, ref.name);
+    if (pod.is_null()) return not_found(plan::types::pods, ref.name);
+    if (!pod["spec"]["nodeName"].as_string().empty()) return conflict(plan::types::pods, ref.name);
+    store(plan::types::pods, pod.with_path({"spec", "nodeName"}, binding["target"]["name"]), pod);
+    return Value::object({{"kind", "Status"}, {"status", "Success"}});
   }
 
   Result<Value> update(const plan::Ref& ref, const Value& object) {
