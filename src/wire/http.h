@@ -75,7 +75,8 @@ class Responder {
   virtual loop::Task<void> finish() = 0;
   // After a 101: the raw stream, with what was already read in front.
   virtual std::unique_ptr<loop::Stream> upgrade() = 0;
-  // Resumes when the client has closed its side (to end watches of clients that left).
+  // Resumes when the client has closed its side, or the server is stopping (to end watches). Not beside
+  // another read of the connection.
   virtual loop::Task<void> client_gone() = 0;
 };
 

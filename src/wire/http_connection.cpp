@@ -4,6 +4,7 @@
 #include <ctime>
 
 #include "base/text.h"
+#include "loop/scope.h"
 #include "wire/gzip.h"
 #include "wire/prefixed_stream.h"
 
@@ -101,6 +102,7 @@ class Connection::Reply final : public Responder {
   enum class State { nothing, streaming, complete };
   std::string head(int status, const Headers& headers, std::optional<size_t> length);
   Task<void> write_out(std::vector<Chunk> chunks);
+  Task<void> read_ahead(loop::Event& gone);
 
   Connection& connection_;
   State state_ = State::nothing;
@@ -201,15 +203,31 @@ std::unique_ptr<loop::Stream> Connection::Reply::upgrade() {
   return std::make_unique<PrefixedStream>(std::move(connection_.stream_), std::exchange(connection_.input_, {}));
 }
 
-Task<void> Connection::Reply::client_gone() {
+// Reads until the client ends, keeping what comes for later. If it sends and sends we stop: should it
+// go, a write will tell.
+Task<void> Connection::Reply::read_ahead(loop::Event& gone) {
   while (connection_.stream_ && connection_.input_.size() < kMaxReadAhead) {
     auto some = co_await connection_.stream_->read().result();
-    if (!some.ok() || some->empty()) co_return;
+    if (!some.ok() || some->empty()) {
+      gone.set();
+      co_return;
+    }
     connection_.input_ += *some;
   }
-  // It sends and sends: we stop reading. If it goes, a write will tell.
-  loop::Event never(connection_.shared_.loop);
-  co_await never.wait();
+}
+
+Task<void> Connection::Reply::client_gone() {
+  struct Registered {
+    Connection& connection;
+    ~Registered() { connection.gone_ = nullptr; }
+  };
+  loop::Event gone(connection_.shared_.loop);
+  if (connection_.shared_.stopping.is_set()) co_return;
+  connection_.gone_ = &gone;
+  Registered registered{connection_};
+  loop::Scope reading(connection_.shared_.loop);
+  reading.spawn(read_ahead(gone));
+  co_await gone.wait();
 }
 
 // --- Reading requests -----------------------------------------------------------------------------
@@ -227,8 +245,9 @@ Connection::Connection(ServerShared& shared, std::unique_ptr<loop::Stream> strea
 
 Connection::~Connection() { shared_.connections.erase(this); }
 
-void Connection::close_if_idle() {
+void Connection::stop() {
   if (idle_ && stream_) stream_->close();
+  if (gone_) gone_->set();
 }
 
 // What an idle connection holds are the frames of run and read_head: whatever answering needs has

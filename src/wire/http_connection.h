@@ -41,7 +41,7 @@ class Connection final {
   Connection& operator=(const Connection&) = delete;
 
   loop::Task<void> run();
-  void close_if_idle();  // for a server that stops
+  void stop();  // the server stops: an idle connection is closed, a watch is told
 
  private:
   class Reply;
@@ -61,6 +61,7 @@ class Connection final {
   HttpParser parser_;
   std::string input_;  // read and not yet parsed
   loop::Deadline deadline_;
+  loop::Event* gone_ = nullptr;  // of a handler that waits for the client to go
   bool idle_ = true;
 };
 

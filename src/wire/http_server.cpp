@@ -107,7 +107,7 @@ Task<void> HttpServer::stop(Duration grace) {
   auto& state = *state_;
   state.accepting.cancel();  // destroys the listeners
   state.shared.stopping.set();
-  for (auto* connection : state.shared.connections) connection->close_if_idle();
+  for (auto* connection : state.shared.connections) connection->stop();
   (void)co_await with_timeout(state.shared.loop, state.wait_below(1), grace).result();
   state.serving.cancel();
   co_await state.wait_below(1);

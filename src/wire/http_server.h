@@ -45,7 +45,8 @@ class HttpServer {
   // Refuses new connections, closes idle ones, sets stopping() and waits until the running requests
   // are answered; what is left after `grace` is cut off.
   loop::Task<void> stop(Duration grace);
-  // Set when stop() begins: handlers of endless replies (watches, logs) end them then.
+  // Set when stop() begins: handlers of endless replies (watches, logs) end them then. Those that wait
+  // for Responder::client_gone() hear of it there.
   loop::Event& stopping();
 
   size_t connections() const;

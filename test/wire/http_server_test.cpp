@@ -437,13 +437,23 @@ TEST_CASE("stopping closes idle connections, lets requests finish and refuses ne
   CHECK_FALSE(server.loop.run(server.network.connect_tcp("h", 80)).ok());
 }
 
-TEST_CASE("stopping cuts off what does not end in time") {
+TEST_CASE("stopping ends watches at once") {
   Server server;
   Client watch(server);
   watch.send("GET /watch HTTP/1.1\r\nHost: h\r\n\r\n");
   auto start = server.loop.now();
   CHECK(server.loop.run(server.server.stop(10s)).ok());
-  CHECK(server.loop.now() - start <= 11s);
+  CHECK(server.loop.now() - start <= 2s);
+  CHECK(server.handler.watch_saw_gone);
+}
+
+TEST_CASE("stopping cuts off what does not end in time") {
+  Server server;
+  Client slow(server);
+  slow.send("GET /slow HTTP/1.1\r\nHost: h\r\n\r\n");
+  auto start = server.loop.now();
+  CHECK(server.loop.run(server.server.stop(3s)).ok());
+  CHECK(server.loop.now() - start <= 4s);
   CHECK(server.server.connections() == 0);
 }
 
