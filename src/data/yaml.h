@@ -1,8 +1,8 @@
 #pragma once
 // YAML text <-> Value, through yaml-cpp (contained in yaml.cpp, the one file that sees it throw).
-// Scalars resolve as in kubectl (YAML 1.1: y, yes and on are booleans); plain keys that are booleans
-// become "true" and "false", other keys stay as they are written; anchors and merge keys work within a bound
-// on the expanded size (no billion laughs).
+// Scalars resolve as in kubectl (YAML 1.1: y, yes and on are booleans, 017 is 15), keys too, and then
+// become strings again ("true", "15"); timestamps are strings; anchors and merge keys work within a
+// bound on the expanded size (no billion laughs). At most 500 levels of nesting, JSON text excepted.
 
 #include <string>
 #include <string_view>
@@ -24,8 +24,9 @@ Result<std::vector<YamlDocument>> parse_yaml(std::string_view text, const JsonOp
 // Exactly one document (an empty text gives null); JSON is YAML.
 Result<Value> parse_yaml_document(std::string_view text, const JsonOptions& options = {});
 
-// As sigs.k8s.io/yaml writes: block style, two spaces, lists not indented below their key, keys
-// sorted, strings quoted only where they would read back as something else, `|` for multi-line.
+// As sigs.k8s.io/yaml writes, byte for byte: block style, two spaces, lists not indented below their
+// key, keys in its order (a2 before a10), strings quoted only where they would read back as something
+// else, `|` for multi-line, long lines folded.
 std::string format_yaml(const Value& value);
 
 }  // namespace orch
