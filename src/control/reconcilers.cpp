@@ -1,9 +1,13 @@
 #include "control/reconcilers.h"
 
+#include "plan/endpoints/endpoint_slices.h"
+#include "plan/endpoints/endpoints.h"
 #include "plan/gc/garbage_collector.h"
 #include "plan/gc/namespace_content.h"
 #include "plan/gc/namespace_defaults.h"
 #include "plan/gc/pod_collector.h"
+#include "plan/nodes/node_health.h"
+#include "plan/nodes/taint_eviction.h"
 #include "plan/workloads/deployment.h"
 #include "plan/workloads/replica_set.h"
 
@@ -18,6 +22,10 @@ std::vector<plan::Reconciler> all_reconcilers() {
       plan::root_ca_reconciler(),
       plan::garbage_collector(),
       plan::pod_collector(),
+      plan::endpoint_slice_reconciler(),
+      plan::endpoints_reconciler(),
+      plan::node_reconciler(),
+      plan::taint_eviction_reconciler(),
   };
 }
 
