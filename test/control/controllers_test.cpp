@@ -20,9 +20,13 @@ struct Cluster {
   FakeApi api{loop, objects};
   std::unique_ptr<control::Controllers> controllers;
 
+  const Value lease =
+      Value::object({{"metadata", Value::object({{"name", "node-1"}, {"namespace", "kube-node-lease"}})}});
+
   Cluster() {
     objects.now = loop.wall();
     objects.add(types::nodes, Value::object({{"metadata", Value::object({{"name", "node-1"}})}}));
+    objects.add(types::leases, lease);
   }
   void start() { controllers = control::start(loop, api, Logger::discard(), {}); }
   void set_image(std::string_view image) {
@@ -37,6 +41,9 @@ struct Cluster {
       loop.run_for(1s);
       objects.now = loop.wall();
       objects.make_pods_ready();
+      objects.change(types::leases, lease, [this](const Value& v) {
+        return v.with_path({"spec", "renewTime"}, Value(format_micro_time(objects.now)));
+      });
     }
     loop.run_for(100ms);
   }
