@@ -6,19 +6,25 @@
 
 namespace orch::schema::rules {
 
+void add_batch_rules(Hooks& hooks);
 void add_container_rules(Hooks& hooks);
 void add_core_defaults(Hooks& hooks);
 void add_core_prepare(Hooks& hooks);
+void add_core_rules(Hooks& hooks);
 void add_meta_rules(Hooks& hooks);
 void add_pod_container_rules(Hooks& hooks);
 void add_pod_defaults(Hooks& hooks);
 void add_pod_prepare(Hooks& hooks);
 void add_pod_rules(Hooks& hooks);
 void add_pod_spec_rules(Hooks& hooks);
+void add_service_rules(Hooks& hooks);
+void add_volume_rules(Hooks& hooks);
 void add_workload_defaults(Hooks& hooks);
+void add_workload_rules(Hooks& hooks);
 
 // Shared between files.
 std::string_view pod_qos_class(const Value& spec);
 void check_finalizers(const Value& finalizers, const FieldPath& path, Causes& causes);
+void check_balancer_hostname(const Value& hostname, const FieldPath& path, Causes& causes);
 
 }  // namespace orch::schema::rules
