@@ -20,6 +20,7 @@ class Linker {
     for (const Place& place : places_) TRY_VOID(resolve(place));
     for (const Place& place : places_) TRY_VOID(index(place));
     for (const Place& place : places_) TRY_VOID(check(place));
+    TRY_VOID(take_tables());
     return std::shared_ptr<const Registry>(std::move(registry_));
   }
 
@@ -45,6 +46,7 @@ class Linker {
   Result<void> add_to_index(const Place& place, const Type& from, int depth);
   Result<void> check(const Place& place);
   Result<void> check_list(const Place& place, const Field& field);
+  Result<void> take_tables();
 
   std::vector<Document> documents_;
   std::shared_ptr<Registry> registry_;
@@ -161,6 +163,19 @@ Result<void> Linker::check_list(const Place& place, const Field& field) {
     if (!field.type.object->find(key)) {
       return at(place, "the items of " + quote(field.name) + " have no field " + quote(key));
     }
+  }
+  return {};
+}
+
+// A kind that is kept as another is shown in tables as that.
+Result<void> Linker::take_tables() {
+  for (auto& kind : registry_->kinds_) {
+    if (!kind->stored_as) continue;
+    const Kind::StoredAs& as = *kind->stored_as;
+    const Kind* stored = registry_->find_kind(as.group, as.version, as.kind);
+    if (!stored) return Error::make(Code::parse, kind->kind + " is stored as " + as.kind + ", which is no kind");
+    kind->columns = stored->columns;
+    kind->row_function = stored->row_function;
   }
   return {};
 }

@@ -148,7 +148,11 @@ Value table_columns(const Kind& kind) {
   return Value::list(std::move(columns));
 }
 
-Value table_row(const Kind& kind, const Value& object, const Hooks& hooks, Instant now) {
+Value table_row(const Kind& kind, const Value& given, const Hooks& hooks, Instant now) {
+  // A kind that is kept as another has that one's columns.
+  const ConvertHook* convert =
+      kind.stored_as ? hooks.find<ConvertHook>(kind.stored_as->function) : nullptr;
+  Value object = convert ? convert->to_stored(given) : given;
   std::vector<Value> cells;
   if (kind.columns.empty()) {
     cells = {object.path({"metadata", "name"}), object.path({"metadata", "creationTimestamp"})};

@@ -13,6 +13,7 @@ Hooks Hooks::builtin() {
   hooks.add(rules::rows());
   rules::add_batch_rules(hooks);
   rules::add_container_rules(hooks);
+  rules::add_conversions(hooks);
   rules::add_core_defaults(hooks);
   rules::add_core_prepare(hooks);
   rules::add_core_rules(hooks);

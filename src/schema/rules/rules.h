@@ -8,6 +8,7 @@ namespace orch::schema::rules {
 
 void add_batch_rules(Hooks& hooks);
 void add_container_rules(Hooks& hooks);
+void add_conversions(Hooks& hooks);
 void add_core_defaults(Hooks& hooks);
 void add_core_prepare(Hooks& hooks);
 void add_core_rules(Hooks& hooks);
