@@ -1,5 +1,8 @@
 #include "data/json.h"
 
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
 #include <iterator>
 #include <unordered_set>
 
@@ -16,7 +19,8 @@ namespace {
 
 constexpr unsigned kParseFlags = rapidjson::kParseInsituFlag | rapidjson::kParseIterativeFlag |
                                  rapidjson::kParseStopWhenDoneFlag |
-                                 rapidjson::kParseFullPrecisionFlag;
+                                 // 1.1.0 reads numbers like 0e-70 with undefined behaviour
+                                 rapidjson::kParseNumbersAsStringsFlag;
 
 // The open containers. Members and items of all of them lie on two stacks, the innermost on top.
 struct Frame {
@@ -33,14 +37,24 @@ class Builder {
 
   bool Null() { return add(Value()); }
   bool Bool(bool b) { return add(Value(b)); }
-  bool Int(int i) { return add(Value(i)); }
-  bool Uint(unsigned u) { return add(Value(u)); }
-  bool Int64(int64_t i) { return add(Value(i)); }
-  bool Uint64(uint64_t u) {
-    return u > INT64_MAX ? add(Value(static_cast<double>(u))) : add(Value(u));
+  bool RawNumber(const char* text, unsigned size, bool) {
+    const char* end = text + size;
+    int64_t whole = 0;
+    auto [stop, failed] = std::from_chars(text, end, whole);
+    if (stop == end && failed == std::errc()) return add(Value(whole));
+    double number = 0;
+    if (std::from_chars(text, end, number).ec != std::errc()) {
+      number = std::strtod(std::string(text, size).c_str(), nullptr);  // beyond either end
+      too_big_ = std::isinf(number);
+    }
+    return !too_big_ && add(Value(number));
   }
-  bool Double(double d) { return add(Value(d)); }
-  bool RawNumber(const char*, unsigned, bool) { return false; }
+  // Numbers come as their text.
+  bool Int(int) { return false; }
+  bool Uint(unsigned) { return false; }
+  bool Int64(int64_t) { return false; }
+  bool Uint64(uint64_t) { return false; }
+  bool Double(double) { return false; }
   bool String(const char* text, unsigned size, bool) {
     return add(Value(std::string_view(text, size)));
   }
@@ -71,6 +85,7 @@ class Builder {
 
   Value take() { return std::move(root_); }
   bool too_deep() const { return too_deep_; }
+  bool too_big() const { return too_big_; }
 
  private:
   bool add(Value value) {
@@ -144,6 +159,7 @@ class Builder {
   std::vector<Value> items_;
   Value root_;
   bool too_deep_ = false;
+  bool too_big_ = false;
 };
 
 int hex4(std::string_view text, size_t at) {
@@ -200,8 +216,8 @@ Error parse_error(const rapidjson::ParseResult& result, const Builder& builder,
     return Error::make(Code::parse, "invalid JSON" + at + ": nested deeper than " +
                                         std::to_string(options.max_depth) + " levels");
   }
-  return Error::make(Code::parse,
-                     "invalid JSON" + at + ": " + rapidjson::GetParseError_En(result.Code()));
+  auto code = builder.too_big() ? rapidjson::kParseErrorNumberTooBig : result.Code();
+  return Error::make(Code::parse, "invalid JSON" + at + ": " + rapidjson::GetParseError_En(code));
 }
 
 }  // namespace

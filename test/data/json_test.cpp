@@ -53,6 +53,12 @@ TEST_CASE("integers stay integers within 64 bits, and are doubles beyond") {
   REQUIRE(parsed("1.0") == Value(1.0));
   REQUIRE(parsed("1e2") == Value(100.0));
   REQUIRE(parsed("0.1") == Value(0.1));
+  REQUIRE(parsed("0e-70") == Value(0.0));
+  REQUIRE(parsed("-0") == Value(0));
+  REQUIRE(parsed("1e-400") == Value(0.0));
+  REQUIRE(parsed("4.9406564584124654e-324") == Value(5e-324));
+  REQUIRE(parsed("1.7976931348623157e308") == Value(1.7976931348623157e308));
+  REQUIRE(parsed("[1,22,-333,4.5e0,6]") == Value::list({1, 22, -333, 4.5, 6}));
   REQUIRE(parsed("2.2250738585072011e-308") == Value(2.2250738585072011e-308));
 }
 
@@ -73,7 +79,7 @@ TEST_CASE("what is not JSON is refused") {
   for (std::string_view bad :
        {"", " ", "{", "[1", "[1,]", "{\"a\":1,}", "{\"a\"}", "{a:1}", "{'a':1}", "01", "1.", ".5",
         "+1", "-", "1e", "nul", "True", "NaN", "Infinity", "\"a", "\"\\x\"", "\"\\u12\"",
-        "\"\\u12g4\"", "{} {}", "1 2", "[1]]", "//", "/**/1", "\"\n\"", "1e400", "\xEF\xBB\xBF{}"}) {
+        "\"\\u12g4\"", "{} {}", "1 2", "[1]]", "//", "/**/1", "\"\n\"", "1e400", "1.8e308", "\xEF\xBB\xBF{}"}) {
     INFO(bad);
     auto value = parse_json(bad);
     REQUIRE(!value.ok());
