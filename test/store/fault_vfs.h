@@ -3,7 +3,13 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
 #include <string>
+#include <vector>
+
+#include "base/random.h"
 
 namespace orch::test {
 
@@ -18,10 +24,42 @@ struct FaultVfs {
   std::atomic<uint64_t> bytes_written{0};
   std::atomic<uint64_t> syncs{0};
 
+  // A power cut: after `operations` more writes and syncs, image() is what a disk could hold that has
+  // everything synced, and of the rest any 512-byte sectors. Syncs do not reach the real disk meanwhile.
+  void cut_power_after(uint64_t operations, uint64_t seed);
+  bool has_cut() const { return cut_; }
+  // By the file's path. Ends the watching.
+  std::map<std::string, std::string> image();
+
+  // For the layer itself.
+  struct Change {
+    int64_t at;
+    std::string bytes;
+    bool truncates = false;
+  };
+  void opened(const std::string& path);
+  void changed(const std::string& path, Change change);
+  bool synced(const std::string& path);  // true: nothing more to do
+  void removed(const std::string& path);
+
   void reset() {
     full = broken = sync_broken = false;
     bytes_written = syncs = 0;
   }
+
+ private:
+  struct Shadow {
+    std::string content;  // as synced
+    std::vector<Change> unsynced;
+  };
+  void count_down();
+  std::mutex mutex_;
+  std::optional<SeededRandom> random_;
+  std::map<std::string, Shadow> shadows_;
+  std::map<std::string, std::string> image_;
+  uint64_t left_ = 0;
+  bool watching_ = false;
+  std::atomic<bool> cut_{false};
 };
 
 }  // namespace orch::test
