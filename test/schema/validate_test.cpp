@@ -179,3 +179,63 @@ TEST_CASE("schedules have five fields") {
   CHECK(schedule("61 * * * *") ==
         "spec.schedule: Invalid value: \"61 * * * *\": end of range (61) above maximum (59): 61\n");
 }
+
+TEST_CASE("services are checked by their type") {
+  auto service = [](std::string_view spec) {
+    return created("", "Service", R"({"metadata":{"name":"a","namespace":"d"},"spec":)" + std::string(spec) + "}");
+  };
+  CHECK(service(R"({"ports":[{"port":80}]})") == "");
+  CHECK(service("{}") == "spec.ports: Required value\n");
+  CHECK(service(R"({"clusterIP":"None"})") == "");
+  CHECK(service(R"({"ports":[{"port":80},{"port":81}]})") ==
+        "spec.ports[0].name: Required value\nspec.ports[1].name: Required value\n");
+  CHECK(service(R"({"ports":[{"port":80,"nodePort":30000}]})") ==
+        "spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'\n");
+  CHECK(service(R"({"type":"NodePort","clusterIP":"None","ports":[{"port":80}]})") ==
+        "spec.clusterIPs[0]: Invalid value: \"None\": may not be set to 'None' for NodePort services\n");
+}
+
+TEST_CASE("a service keeps what it was given when a client leaves it out") {
+  const Kind& kind = *registry().find_kind("", "v1", "Service");
+  Value before = ready(kind, R"({"metadata":{"name":"a","namespace":"d"},"spec":{"type":"NodePort",
+      "clusterIP":"10.43.0.9","clusterIPs":["10.43.0.9"],"ports":[{"port":80,"nodePort":30001}]}})");
+  Value after = ready(kind, R"({"metadata":{"name":"a","namespace":"d"},"spec":{"type":"NodePort",
+      "ports":[{"port":81}]}})");
+  Value prepared = prepare_update(kind, before, after, hooks(), {});
+  CHECK(prepared["spec"]["clusterIP"] == "10.43.0.9");
+  CHECK(prepared["spec"]["ports"].at(0)["nodePort"] == 30001);
+  CHECK(prepared["spec"]["ports"].at(0)["port"] == 81);
+}
+
+TEST_CASE("a deployment selects its own pods") {
+  auto deployment = [](std::string_view labels) {
+    return created("apps", "Deployment",
+                   R"({"metadata":{"name":"a","namespace":"d"},"spec":{"selector":{"matchLabels":{"a":"b"}},)"
+                   R"("template":{"metadata":{"labels":)" + std::string(labels) +
+                       R"(},"spec":{"containers":[{"name":"c","image":"i"}]}}}})");
+  };
+  CHECK(deployment(R"({"a":"b"})") == "");
+  CHECK(deployment(R"({"a":"c"})") ==
+        "spec.template.metadata.labels: Invalid value: {\"a\":\"c\"}: `selector` does not match template "
+        "`labels`\n");
+}
+
+TEST_CASE("jobs, ingresses, budgets, roles, quotas and config maps are checked by their rules") {
+  CHECK(created("batch", "Job", R"({"metadata":{"name":"a","namespace":"d"},"spec":{"template":{"spec":{
+            "restartPolicy":"Always","containers":[{"name":"c","image":"i"}]}}}})") ==
+        "spec.template.spec.restartPolicy: Required value: valid values: \"OnFailure\", \"Never\"\n");
+  CHECK(created("networking.k8s.io", "Ingress", R"({"metadata":{"name":"a","namespace":"d"},"spec":{}})") ==
+        "spec: Invalid value: null: either `defaultBackend` or `rules` must be specified\n");
+  CHECK(created("policy", "PodDisruptionBudget",
+                R"({"metadata":{"name":"a","namespace":"d"},"spec":{"minAvailable":"101%"}})") ==
+        "spec.minAvailable: Invalid value: \"101%\": must not be greater than 100%\n");
+  CHECK(created("rbac.authorization.k8s.io", "Role",
+                R"({"metadata":{"name":"a:b","namespace":"d"},"rules":[{"apiGroups":[""],"resources":["pods"]}]})") ==
+        "rules[0].verbs: Required value: verbs must contain at least one value\n");
+  CHECK(created("", "ResourceQuota", R"({"metadata":{"name":"a","namespace":"d"},"spec":{"hard":{"nope":"1"}}})") ==
+        "spec.hard[nope]: Invalid value: \"nope\": must be a standard resource for quota\n");
+  CHECK(created("", "ConfigMap", R"({"metadata":{"name":"a","namespace":"d"},"data":{"a b":"c"}})") ==
+        "data[a b]: Invalid value: \"a b\": a valid config key must consist of alphanumeric characters, '-', "
+        "'_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is "
+        "'[-._a-zA-Z0-9]+')\n");
+}

@@ -11,6 +11,7 @@ Hooks Hooks::builtin() {
   hooks.add(rules::network_columns());
   hooks.add(rules::other_columns());
   hooks.add(rules::rows());
+  rules::add_access_rules(hooks);
   rules::add_batch_rules(hooks);
   rules::add_container_rules(hooks);
   rules::add_conversions(hooks);
@@ -18,6 +19,8 @@ Hooks Hooks::builtin() {
   rules::add_core_prepare(hooks);
   rules::add_core_rules(hooks);
   rules::add_meta_rules(hooks);
+  rules::add_network_rules(hooks);
+  rules::add_other_rules(hooks);
   rules::add_pod_container_rules(hooks);
   rules::add_pod_defaults(hooks);
   rules::add_pod_prepare(hooks);

@@ -6,6 +6,7 @@
 
 namespace orch::schema::rules {
 
+void add_access_rules(Hooks& hooks);
 void add_batch_rules(Hooks& hooks);
 void add_container_rules(Hooks& hooks);
 void add_conversions(Hooks& hooks);
@@ -13,6 +14,8 @@ void add_core_defaults(Hooks& hooks);
 void add_core_prepare(Hooks& hooks);
 void add_core_rules(Hooks& hooks);
 void add_meta_rules(Hooks& hooks);
+void add_network_rules(Hooks& hooks);
+void add_other_rules(Hooks& hooks);
 void add_pod_container_rules(Hooks& hooks);
 void add_pod_defaults(Hooks& hooks);
 void add_pod_prepare(Hooks& hooks);
