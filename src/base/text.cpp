@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cstdio>
+#include <cstring>
 
 #include "base/utf8.h"
 
@@ -227,6 +228,14 @@ std::string quote(std::string_view text) {
 bool is_valid_utf8(std::string_view text) {
   size_t i = 0;
   while (i < text.size()) {
+    uint64_t word;
+    if (i + sizeof word <= text.size()) {  // most text is ASCII: eight bytes at a time
+      std::memcpy(&word, text.data() + i, sizeof word);
+      if ((word & 0x8080'8080'8080'8080) == 0) {
+        i += sizeof word;
+        continue;
+      }
+    }
     if (static_cast<unsigned char>(text[i]) < 0x80) {
       ++i;
       continue;
