@@ -47,7 +47,7 @@ void Informers::absorb(const plan::Ref& ref, const Value& result, const std::str
   for (auto& informer : informers_) {
     const plan::Type& type = informer->type();
     if (type.resource != ref.resource || type.group != ref.group) continue;
-    if (result["kind"].as_string() == type.kind && result.has("metadata")) {
+    if (!plan::uid_of(result).empty()) {  // a Status has none
       informer->absorb(result);
     } else {
       informer->absorb_removal(ref.ns, ref.name, removed_uid);
