@@ -281,6 +281,7 @@ Task<Written> Objects::store_changed(const Kind& kind, Target target, WriteOptio
   const Value& before = current->value;
   schema::WriteContext context{target.subresource, p_.loop.wall(), nullptr};
   object = schema::prepare_update(kind, before, object, p_.hooks, context);
+  object = object.with("metadata", object["metadata"].with("resourceVersion", meta(before, "resourceVersion")));
   AdmissionRequest admission{kind,        "update", target.subresource, target.ns, target.name, &before,
                              options.dry_run};
   object = co_await p_.admission.mutate(admission, std::move(object));
@@ -292,7 +293,6 @@ Task<Written> Objects::store_changed(const Kind& kind, Target target, WriteOptio
     co_await fail(std::move(admitted).error());
   }
   Written written;
-  object = object.with("metadata", object["metadata"].with("resourceVersion", meta(before, "resourceVersion")));
   if (object == before) {  // nothing to write, no new revision
     written.stored = options.dry_run ? nullptr : current;
     written.value = before;

@@ -17,6 +17,7 @@
 #include "control/controllers.h"
 #include "loop/uv_loop.h"
 #include "loop/uv_network.h"
+#include "scheduler/scheduler.h"
 #include "schema/hooks.h"
 #include "store/sqlite_store.h"
 #include "wire/http_server.h"
@@ -74,6 +75,7 @@ struct Server {
   loop::UvNetwork network;
   std::unique_ptr<wire::HttpServer> http_server;
   std::unique_ptr<control::Controllers> controllers;
+  std::unique_ptr<scheduler::Scheduler> scheduler;
 };
 
 // The port is taken before anything else starts, so that a second server fails at once and changes nothing.
@@ -120,11 +122,13 @@ Task<void> Server::run() {
   control_options.types = client::known_types(*registry);
   control_options.root_ca = root_ca;
   controllers = control::start(loop, *port, log.named("control"), std::move(control_options));
+  scheduler = scheduler::start(loop, *port, random, log.named("scheduler"));
   ready = true;
   log.info("ready", {{"api", "https://" + options.bind_address + ":" + std::to_string(options.https_listen_port)},
                      {"kubeconfig", options.data_dir + "/kubeconfig"}});
   co_await stop.wait();
   log.info("stopping");
+  scheduler.reset();
   co_await controllers->stop();
   controllers.reset();
   co_await http_server->stop(kDrainTime);

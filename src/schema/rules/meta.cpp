@@ -57,6 +57,7 @@ void validate_object_meta(const Value& metadata, const FieldPath& path, Causes& 
 
 void update_object_meta(const Value& before, const Value& after, const WriteContext&, const FieldPath& path,
                         Causes& causes) {
+  if (path.text() != "metadata") return;  // a template's metadata is free to change
   if (is_set(before["deletionTimestamp"])) {
     auto kept = before["finalizers"].items();
     std::vector<std::string> added;
