@@ -17,7 +17,9 @@ namespace {
 using MakeVerbs = std::vector<Verb> (*)();
 
 // The table of verbs, in the order of the help text.
-constexpr MakeVerbs kVerbs[] = {get_verbs, apply_verbs, delete_verbs, cluster_verbs};
+constexpr MakeVerbs kVerbs[] = {get_verbs,    apply_verbs,   delete_verbs, change_verbs,
+                                label_verbs,  rollout_verbs, wait_verbs,   node_verbs,
+                                config_verbs, cluster_verbs, create_verbs, edit_verbs};
 
 }  // namespace
 

@@ -11,5 +11,13 @@ std::vector<Verb> get_verbs();
 std::vector<Verb> apply_verbs();
 std::vector<Verb> delete_verbs();
 std::vector<Verb> cluster_verbs();
+std::vector<Verb> create_verbs();
+std::vector<Verb> edit_verbs();
+std::vector<Verb> change_verbs();
+std::vector<Verb> label_verbs();
+std::vector<Verb> node_verbs();
+std::vector<Verb> wait_verbs();
+std::vector<Verb> rollout_verbs();
+std::vector<Verb> config_verbs();
 
 }  // namespace orch::cli
