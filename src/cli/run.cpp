@@ -19,7 +19,8 @@ using MakeVerbs = std::vector<Verb> (*)();
 // The table of verbs, in the order of the help text.
 constexpr MakeVerbs kVerbs[] = {get_verbs,    apply_verbs,   delete_verbs, change_verbs,
                                 label_verbs,  rollout_verbs, wait_verbs,   node_verbs,
-                                config_verbs, cluster_verbs, create_verbs, edit_verbs};
+                                config_verbs, cluster_verbs, create_verbs, edit_verbs,
+                                describe_verbs, explain_verbs};
 
 }  // namespace
 

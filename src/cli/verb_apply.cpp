@@ -83,7 +83,7 @@ Task<void> replace(Apply& apply, const Selected& selected) {
   request.target = resource_path(*selected.resource, selected.ns, selected.name);
   co_await apply.in.session.call(std::move(request));
   Condition gone = [](const Value& object) -> Result<bool> { return object.is_null(); };
-  co_await wait_until(apply.in, *selected.resource, selected.ns, selected.name, gone);
+  co_await wait_until(apply.in, *selected.resource, selected.ns, selected.name, gone, kWaitForever);
   co_await create(apply, selected);
 }
 

@@ -42,9 +42,11 @@ Task<std::vector<Manifest>> manifests_of(Invocation& in) {
 
 Task<int> run_create(Invocation& in) {
   if (!in.arguments.given("filename")) {
-    co_await fail(usage_error(in.words().empty()
-                                  ? std::string("must specify one of -f and -k")
-                                  : "unknown kind of object to create from flags: " + quote(in.words()[0])));
+    std::string problem = "must specify one of -f and -k";
+    if (!in.words().empty()) {
+      problem = "unknown kind of object to create from flags: " + quote(in.words()[0]);
+    }
+    co_await fail(usage_error(problem));
   }
   Outcome outcome = co_await Outcome::make(in);
   auto manifests = co_await manifests_of(in);
@@ -60,8 +62,8 @@ Task<int> create_generated(Invocation& in, Generator generator) {
   const size_t at = generator.has_kind_word ? 1 : 0;
   const size_t words = in.arguments.dash().value_or(in.words().size());
   if (words != at + 1) {
-    co_await fail(usage_error("exactly one NAME is required, got " +
-                              std::to_string(words > at ? words - at : 0)));
+    const size_t names = words > at ? words - at : 0;
+    co_await fail(usage_error("exactly one NAME is required, got " + std::to_string(names)));
   }
   Outcome outcome = co_await Outcome::make(in);
   Value object = co_await generator.make(in.console, in.arguments, in.words()[at]);
@@ -117,7 +119,7 @@ Task<void> delete_and_wait(Invocation& in, const Selected& selected) {
   auto deleted = co_await in.session.call(std::move(request)).result();
   if (!deleted.ok() && !deleted.error().is(Code::not_found)) co_await fail(std::move(deleted).error());
   Condition gone = [](const Value& object) -> Result<bool> { return object.is_null(); };
-  co_await wait_until(in, *selected.resource, selected.ns, selected.name, gone);
+  co_await wait_until(in, *selected.resource, selected.ns, selected.name, gone, kWaitForever);
 }
 
 Task<void> replace_one(Invocation& in, Manifest manifest, Outcome& outcome) {
@@ -132,6 +134,13 @@ Task<void> replace_one(Invocation& in, Manifest manifest, Outcome& outcome) {
     co_await delete_and_wait(in, selected);
     replaced = co_await send_create(in, selected, object, outcome.dry_run()).result();
   } else {
+    // As kubectl does: what names no version replaces whatever is there now.
+    if (object["metadata"]["resourceVersion"].as_string().empty()) {
+      auto live = co_await read_object(in, selected).result();
+      if (!live.ok()) co_await fail(with_source(std::move(live).error(), "replacing", selected));
+      object = object.with_path({"metadata", "resourceVersion"},
+                                live.value()["metadata"]["resourceVersion"]);
+    }
     replaced = co_await send_update(in, selected, object, outcome.dry_run()).result();
   }
   if (!replaced.ok()) co_await fail(with_source(std::move(replaced).error(), "replacing", selected));

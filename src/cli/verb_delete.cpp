@@ -14,8 +14,6 @@ using loop::Task;
 
 namespace {
 
-constexpr Duration kForever = 24h * 7;
-
 struct Delete {
   Invocation& in;
   DryRun dry_run = DryRun::none;
@@ -78,14 +76,16 @@ Task<void> delete_one(Delete& how, const Selected& selected, std::vector<Deleted
   deleted.push_back(std::move(one));
 }
 
-Task<void> wait_for_all(Invocation& in, std::vector<Deleted> deleted) {
+Task<void> wait_for_all(Invocation& in, std::vector<Deleted> deleted, Duration limit) {
+  const Mono end = in.session.loop().now() + limit;
   for (const Deleted& one : deleted) {
     std::string uid = one.uid;
     // A new object of the same name is not the one that was deleted.
     Condition gone = [uid](const Value& object) -> Result<bool> {
       return object.is_null() || (!uid.empty() && object["metadata"]["uid"].as_string() != uid);
     };
-    co_await wait_until(in, *one.selected.resource, one.selected.ns, one.selected.name, gone);
+    co_await wait_until(in, *one.selected.resource, one.selected.ns, one.selected.name, gone,
+                        end - in.session.loop().now());
   }
 }
 
@@ -141,12 +141,12 @@ Task<int> run_delete(Invocation& in) {
     in.console.error(format_error(error));
   }
   if (in.on("wait") && how.dry_run == DryRun::none && how.grace_seconds != 0 && !deleted.empty()) {
-    Duration limit = kForever;
+    Duration limit = kWaitForever;
     if (in.arguments.given("timeout")) {
       limit = co_await parse_duration(in.text("timeout"));
-      if (limit <= Duration::zero()) limit = kForever;
+      if (limit <= Duration::zero()) limit = kWaitForever;
     }
-    co_await loop::with_timeout(in.session.loop(), wait_for_all(in, std::move(deleted)), limit);
+    co_await wait_for_all(in, std::move(deleted), limit);
   }
   co_return how.failed ? 1 : 0;
 }

@@ -22,7 +22,8 @@ namespace {
 
 // --- status
 
-Task<void> follow_status(Invocation& in, const Selected& selected, bool watching, int64_t revision) {
+Task<void> follow_status(Invocation& in, const Selected& selected, bool watching, int64_t revision,
+                         Duration limit) {
   Console& console = in.console;
   std::string last;
   std::string* last_shown = &last;
@@ -39,19 +40,17 @@ Task<void> follow_status(Invocation& in, const Selected& selected, bool watching
     *last_shown = status.message;
     return status.done || !watching;
   };
-  co_await wait_until(in, *selected.resource, selected.ns, selected.name, rolled_out);
+  co_await wait_until(in, *selected.resource, selected.ns, selected.name, rolled_out, limit);
 }
 
 Task<int> run_status(Invocation& in) {
   Duration limit = co_await parse_duration(in.text("timeout"));
-  if (limit <= Duration::zero()) limit = 24h * 7;
+  if (limit <= Duration::zero()) limit = kWaitForever;
   auto all = co_await select_objects(in, in.words());
   for (const Selected& selected : all) {
-    auto done = co_await loop::with_timeout(in.session.loop(),
-                                            follow_status(in, selected, in.on("watch"),
-                                                          in.arguments.integer("revision")),
-                                            limit)
-                    .result();
+    auto done =
+        co_await follow_status(in, selected, in.on("watch"), in.arguments.integer("revision"), limit)
+            .result();
     if (done.ok()) continue;
     if (done.error().is(Code::timeout)) co_await fail(failure("timed out waiting for the condition"));
     co_await fail(std::move(done).error());

@@ -13,8 +13,6 @@ using loop::Task;
 
 namespace {
 
-constexpr Duration kWeek = 24h * 7;
-
 Condition has_condition(std::string type, std::string status) {
   return [type, status](const Value& object) -> Result<bool> {
     if (object.is_null()) return failure("the object is not there any more");
@@ -92,17 +90,15 @@ Task<void> wait_for_one(Invocation& in, const Selected& selected, const Goal& go
   if (!goal.deletion && !goal.creation && selected.object.is_null()) {
     Value there = co_await read_object(in, selected);
   }
-  auto done = co_await loop::with_timeout(
-                  in.session.loop(),
-                  wait_until(in, *selected.resource, selected.ns, selected.name, goal.condition), limit)
+  Condition condition = goal.condition;
+  auto done = co_await wait_until(in, *selected.resource, selected.ns, selected.name, condition, limit)
                   .result();
   if (done.ok()) {
     in.console.out(selected.shown() + " condition met\n");
     co_return;
   }
   if (!done.error().is(Code::timeout)) co_await fail(std::move(done).error());
-  co_await fail(failure("timed out waiting for the condition on " + selected.resource->plural +
-                        (selected.resource->group.empty() ? "" : "." + selected.resource->group) + "/" +
+  co_await fail(failure("timed out waiting for the condition on " + selected.resource->qualified() + "/" +
                         selected.name));
 }
 
@@ -113,7 +109,7 @@ Task<int> run_wait(Invocation& in) {
   Goal goal = co_await parse_goal(in.text("for"));
   Duration limit = co_await parse_duration(in.text("timeout"));
   // kubectl: negative is a week, zero looks once.
-  if (limit < Duration::zero()) limit = kWeek;
+  if (limit < Duration::zero()) limit = kWaitForever;
   auto all = co_await select_objects(in, in.words());
   if (all.empty()) {
     if (goal.deletion) co_return 0;
@@ -123,7 +119,7 @@ Task<int> run_wait(Invocation& in) {
   const Mono end = in.session.loop().now() + limit;
   for (const Selected& selected : all) {
     Duration left = end - in.session.loop().now();
-    auto done = co_await wait_for_one(in, selected, goal, std::max<Duration>(left, 100ms)).result();
+    auto done = co_await wait_for_one(in, selected, goal, std::max<Duration>(left, Duration(1))).result();
     if (done.ok()) continue;
     code = 1;
     in.console.error(format_error(done.error()));

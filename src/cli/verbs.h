@@ -11,6 +11,8 @@ std::vector<Verb> get_verbs();
 std::vector<Verb> apply_verbs();
 std::vector<Verb> delete_verbs();
 std::vector<Verb> cluster_verbs();
+std::vector<Verb> describe_verbs();
+std::vector<Verb> explain_verbs();
 std::vector<Verb> create_verbs();
 std::vector<Verb> edit_verbs();
 std::vector<Verb> change_verbs();
