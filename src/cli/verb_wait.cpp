@@ -98,7 +98,7 @@ Task<void> wait_for_one(Invocation& in, const Selected& selected, const Goal& go
     co_return;
   }
   if (!done.error().is(Code::timeout)) co_await fail(std::move(done).error());
-  co_await fail(failure("timed out waiting for the condition on " + selected.resource->qualified() + "/" +
+  co_await fail(failure("timed out waiting for the condition on " + selected.resource->plural + "/" +
                         selected.name));
 }
 
