@@ -90,6 +90,7 @@ std::string describe_words(std::string_view title, const Value& words) {
 std::string describe_container(const Value& container, const Value& status, bool running) {
   const bool several = container["ports"].size() > 1;
   std::string text = "  " + shown_scalar(container["name"]) + ":\n";
+  running = running && status.is_object();
   if (running) text += "    Container ID:\t" + shown_scalar(status["containerID"]) + "\n";
   text += "    Image:\t" + shown_scalar(container["image"]) + "\n";
   if (running) text += "    Image ID:\t" + shown_scalar(status["imageID"]) + "\n";
@@ -99,7 +100,7 @@ std::string describe_container(const Value& container, const Value& status, bool
           shown_ports(container["ports"], "hostPort") + "\n";
   text += describe_words("Command", container["command"]);
   text += describe_words("Args", container["args"]);
-  if (running && status.is_object()) {
+  if (running) {
     text += describe_state("State", status["state"]);
     text += describe_state("Last State", status["lastState"]);
     text += std::string("    Ready:\t") + (status["ready"].as_bool() ? "True" : "False") + "\n";
@@ -185,7 +186,10 @@ std::string describe_pod_template(const Value& pod_template) {
   inner += describe_placement(spec);
   std::string text = "Pod Template:\n";
   for (std::string_view line : split(inner, '\n')) {
-    if (!line.empty()) text += "  " + std::string(line) + "\n";
+    if (line.empty()) continue;
+    // What is below a section is one step in, not two, as kubectl has it.
+    std::string_view margin = line.starts_with("    ") ? "" : line.starts_with("  ") ? " " : "  ";
+    text += std::string(margin) + std::string(line) + "\n";
   }
   return text;
 }
@@ -214,7 +218,10 @@ std::string describe_pod(const Value& object, const Surroundings& around) {
   if (std::string owner = controller_of(object); !owner.empty()) text += "Controlled By:\t" + owner + "\n";
   text += describe_containers("Init Containers", spec["initContainers"], status["initContainerStatuses"], true);
   text += describe_containers("Containers", spec["containers"], status["containerStatuses"], true);
-  text += describe_conditions(status["conditions"], {"Type", "Status"});
+  if (!status["conditions"].empty()) text += "Conditions:\n  Type\tStatus\n";
+  for (const Value& condition : status["conditions"].items()) {
+    text += "  " + shown_scalar(condition["type"]) + " \t" + shown_scalar(condition["status"]) + " \n";
+  }
   text += describe_volumes(spec["volumes"]);
   text += "QoS Class:\t" + shown_scalar(status["qosClass"]) + "\n";
   text += describe_placement(spec);
