@@ -102,8 +102,9 @@ Value prepare_update(const Kind& kind, const Value& old_object, const Value& obj
   Value prepared = object;
   if (write.subresource == "status") {
     prepared = status_only(old_object, object);
-  } else if (kind.has_status() && write.subresource != "approval") {
-    // (An approval is a write of conditions; the kind's hook keeps the rest.)
+  } else if (kind.has_status() && write.subresource != "approval" && write.subresource != "binding") {
+    // (An approval is a write of conditions; the kind's hook keeps the rest. A binding is made by the
+    // API itself, with the condition PodScheduled.)
     prepared = with_member_of(prepared, "status", old_object);
   }
   const Value& metadata = prepared["metadata"];

@@ -132,6 +132,9 @@ TEST_CASE("A pod on a node gets its grace, one that nobody runs goes at once") {
                               {"target", Value::object({{"kind", "Node"}, {"name", "n1"}})}});
   REQUIRE(api.create(binding, body).ok());
   CHECK(api.create(binding, body).error().is(Code::conflict));
+  Value scheduled = api.get(ApiFixture::pods("bound")).value()["status"]["conditions"].at(0);
+  CHECK(scheduled["type"].as_string() == "PodScheduled");
+  CHECK(scheduled["status"].as_string() == "True");
   Value dying = api.remove(ApiFixture::pods("bound")).value();
   CHECK(dying["metadata"]["deletionGracePeriodSeconds"].as_int() == 30);
   CHECK(dying["metadata"]["deletionTimestamp"].as_string() == "2026-01-01T00:00:30Z");
