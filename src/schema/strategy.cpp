@@ -111,7 +111,8 @@ Value prepare_update(const Kind& kind, const Value& old_object, const Value& obj
   Value kept = kept_metadata(old_object["metadata"], metadata);
   if (!kept.same(metadata)) prepared = prepared.with("metadata", std::move(kept));
   prepared = run_prepare_hooks(kind, &old_object, std::move(prepared), hooks, write);
-  if (kind.counts_generation && desired_state_changed(kind, old_object, prepared)) {
+  bool may_count = kind.counts_generation && write.subresource != "status";
+  if (may_count && desired_state_changed(kind, old_object, prepared)) {
     int64_t generation = old_object["metadata"]["generation"].as_int() + 1;
     prepared = prepared.with_path({"metadata", "generation"}, Value(generation));
   }

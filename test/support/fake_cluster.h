@@ -119,7 +119,12 @@ class FakeCluster {
     if (current.is_null()) return not_found(type, ref.name);
     std::string_view version = plan::resource_version_of(object);
     if (!version.empty() && version != plan::resource_version_of(current)) return conflict(type, ref.name);
-    if (ref.subresource == "status") return store(type, current.with("status", object["status"]), current);
+    if (ref.subresource == "status") {  // annotations may be written with it
+      Value next = current.with("status", object["status"]);
+      const Value& annotations = object["metadata"]["annotations"];
+      if (!annotations.is_null()) next = next.with_path({"metadata", "annotations"}, annotations);
+      return store(type, next, current);
+    }
     Value next = object.with("status", current["status"]);
     if (current["status"].is_null()) next = next.without("status");
     if (ref.subresource == "finalize") next = current.with("spec", object["spec"]);

@@ -118,7 +118,9 @@ void finish(const Rollout& rollout, const Value& status, Plan& plan) {
   // The status first: it goes with the resourceVersion we know, which the annotation changes.
   if (!rollout.revision.empty()) {
     Value patch = Value().with_path({"metadata", "annotations", annotation::revision}, Value(rollout.revision));
-    plan.add(merge_patch(types::deployments, deployment, std::move(patch)));
+    Action action = merge_patch(types::deployments, deployment, std::move(patch));
+    action.ref.subresource = "status";  // a write of the whole object would count as a new generation
+    plan.add(std::move(action));
   }
   if (auto after = until_deadline(rollout, status)) plan.requeue(*after);
   if (rollout.stop) plan.requeue(0s);

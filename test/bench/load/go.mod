@@ -1,0 +1,3 @@
+module orch.invalid/load
+
+go 1.19
