@@ -22,7 +22,8 @@ def stable(item):
     item['metadata'].get('annotations', {}).pop('deployment.kubernetes.io/revision', None)
     if item['kind'] == 'Deployment':
         item['status'] = {}  # the controller writes it at once
-    item.get('status', {}).pop('lastPhaseTransitionTime', None)
+    for field in ('lastPhaseTransitionTime', 'conditions'):  # times, and what the scheduler adds
+        item.get('status', {}).pop(field, None)
     for field in ('clusterIP', 'clusterIPs'):
         if field in item.get('spec', {}):
             item['spec'][field] = 'ALLOCATED'
