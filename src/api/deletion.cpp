@@ -23,10 +23,6 @@ constexpr std::string_view kForeground = "foregroundDeletion";
 constexpr int64_t kDefaultPodGrace = 30;
 constexpr std::array<std::string_view, 3> kImmortalNamespaces{"default", "kube-system", "kube-public"};
 
-Value stamp_revision(const Value& object, store::Revision revision) {
-  return object.with("metadata", object["metadata"].with("resourceVersion", std::to_string(revision)));
-}
-
 // Seconds the object gets to end by itself; only pods on a node get any.
 int64_t grace_of(const Kind& kind, const Value& object, const RemoveOptions& options) {
   if (kind.kind != "Pod" || !kind.group.empty()) return 0;

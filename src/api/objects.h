@@ -117,6 +117,9 @@ class Objects {
 // "/registry/apps/deployments/<ns>/<name>"; without name (and ns): a prefix ending in '/'.
 std::string storage_key(const schema::Kind& kind, std::string_view ns, std::string_view name);
 
+// The object with the revision it got as metadata.resourceVersion: the store's Stamp.
+Value stamp_revision(const Value& object, store::Revision revision);
+
 // The Scale object of a kind with `sub scale` (autoscaling/v1).
 Value scale_of(const schema::Kind& kind, const Value& object);
 

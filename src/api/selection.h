@@ -1,12 +1,11 @@
 #pragma once
 // Which objects a list or watch asks for: label and field selectors, parsed once.
 
-#include <string>
 #include <string_view>
 
 #include "data/selector.h"
-#include "schema/engine.h"
 #include "schema/graph.h"
+#include "schema/select.h"
 
 namespace orch::api {
 
@@ -18,9 +17,10 @@ class Selection {
   bool matches_all() const { return labels_.empty() && fields_.empty(); }
 
  private:
-  const schema::Kind* kind_ = nullptr;
+  Selection(LabelSelector labels, schema::FieldMatcher fields)
+      : labels_(std::move(labels)), fields_(std::move(fields)) {}
   LabelSelector labels_;
-  FieldSelector fields_;
+  schema::FieldMatcher fields_;
 };
 
 }  // namespace orch::api

@@ -27,10 +27,6 @@ std::string_view meta(const Value& object, std::string_view field) {
   return object["metadata"][field].as_string();
 }
 
-Value stamp_revision(const Value& object, store::Revision revision) {
-  return object.with("metadata", object["metadata"].with("resourceVersion", std::to_string(revision)));
-}
-
 bool equal_but_revision(const Value& a, const Value& b) {
   return a.with("metadata", a["metadata"].without("resourceVersion")) ==
          b.with("metadata", b["metadata"].without("resourceVersion"));
@@ -72,6 +68,10 @@ Error first_of(const Kind& kind, std::string_view name, std::vector<Cause> cause
 }
 
 }  // namespace
+
+Value stamp_revision(const Value& object, store::Revision revision) {
+  return object.with("metadata", object["metadata"].with("resourceVersion", std::to_string(revision)));
+}
 
 Result<Value> Objects::check_body(const Kind& kind, const Target& target, Value object) const {
   if (!object.is_object()) return bad_request("the request's body is not an object");
