@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "data/json.h"
+#include "support/golden.h"
 
 namespace orch::schema {
 
@@ -15,7 +16,7 @@ namespace orch::schema {
 // it names: fresh random cases.
 inline std::vector<Value> golden_lines(const std::string& name, const char* variable) {
   const char* other = std::getenv(variable);
-  std::string path = other ? other : std::string(ORCH_SOURCE_ROOT "/test/schema/golden/") + name;
+  std::string path = other ? other : test::test_path("schema/golden/" + name);
   std::ifstream file(path);
   if (!file) throw std::runtime_error("cannot read " + path);
   std::vector<Value> lines;

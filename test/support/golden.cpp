@@ -14,10 +14,6 @@ namespace {
 constexpr std::string_view kCase = "==== ";
 constexpr std::string_view kExpected = "----";
 
-std::string full_path(std::string_view path) {
-  return std::string(ORCH_SOURCE_ROOT) + "/test/" + std::string(path);
-}
-
 struct GoldenFile {
   std::string preamble;
   std::vector<GoldenCase> cases;
@@ -54,8 +50,10 @@ GoldenFile parse_golden(const std::string& text) {
 
 }  // namespace
 
+std::string test_path(std::string_view path) { return std::string(ORCH_SOURCE_ROOT) + "/test/" + std::string(path); }
+
 std::string read_test_file(std::string_view path) {
-  std::ifstream in(full_path(path), std::ios::binary);
+  std::ifstream in(test_path(path), std::ios::binary);
   INFO("cannot read test/" << path);
   REQUIRE(in.good());
   return {std::istreambuf_iterator<char>(in), {}};
@@ -79,7 +77,7 @@ void check_golden(std::string_view path, const std::function<std::string(const G
     INFO("test/" << path << ":" << item.line << ": " << item.name << "\n" << item.input);
     CHECK(actual == item.expected);
   }
-  if (rewrite) std::ofstream(full_path(path), std::ios::binary) << text;
+  if (rewrite) std::ofstream(test_path(path), std::ios::binary) << text;
 }
 
 }  // namespace orch::test

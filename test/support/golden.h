@@ -33,6 +33,10 @@ std::vector<GoldenCase> read_golden(std::string_view path);
 // newline is given one. Each case is checked though an earlier one failed.
 void check_golden(std::string_view path, const std::function<std::string(const GoldenCase&)>& run);
 
+// Where a file below test/ is. The one place that knows, so that the objects of tests are the same in every checkout
+// (ccache).
+std::string test_path(std::string_view path);
+
 // The content of a file relative to test/; fails the test where there is none.
 std::string read_test_file(std::string_view path);
 
