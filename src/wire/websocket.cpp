@@ -218,6 +218,43 @@ Task<WebSocketMessage> WebSocket::read() {
   }
 }
 
+namespace {
+
+class WebSocketStream final : public loop::Stream {
+ public:
+  explicit WebSocketStream(std::unique_ptr<WebSocket> socket) : socket_(std::move(socket)) {}
+  Task<std::string> read() override;
+  Task<void> write(std::vector<loop::Chunk> chunks) override;
+  Task<void> shutdown() override { return socket_->close(CloseCode::normal, ""); }
+  void close() override { socket_->abort(); }
+  std::string peer() const override { return socket_->stream().peer(); }
+  std::string local() const override { return socket_->stream().local(); }
+
+ private:
+  std::unique_ptr<WebSocket> socket_;
+};
+
+Task<std::string> WebSocketStream::read() {
+  while (true) {
+    auto message = co_await socket_->read().result();
+    if (!message.ok() && message.error().is(Code::closed)) co_return std::string();
+    if (!message.ok()) co_await loop::fail(std::move(message).error());
+    if (!message->payload.empty()) co_return std::move(message->payload);
+  }
+}
+
+Task<void> WebSocketStream::write(std::vector<loop::Chunk> chunks) {
+  std::string bytes;
+  for (const auto& chunk : chunks) bytes += chunk.view();
+  co_await socket_->send(Opcode::binary, std::move(bytes));
+}
+
+}  // namespace
+
+std::unique_ptr<loop::Stream> stream_over_websocket(std::unique_ptr<WebSocket> socket) {
+  return std::make_unique<WebSocketStream>(std::move(socket));
+}
+
 // --- The opening handshake ------------------------------------------------------------------------
 
 bool wants_websocket(const Request& request) {

@@ -73,6 +73,9 @@ class WebSocket {
   // Any number at a time: they are sent in order, one after the other.
   loop::Task<void> send(Opcode opcode, std::string payload);
   loop::Task<void> close(uint16_t code, std::string reason);
+  // Ends the connection now; waiting reads and sends end with Code::closed.
+  void abort() { stream_->close(); }
+  const loop::Stream& stream() const { return *stream_; }
 
  private:
   loop::Task<void> send_frame(std::string frame);
@@ -87,6 +90,10 @@ class WebSocket {
   bool sending_ = false;
   bool close_sent_ = false;
 };
+
+// The bytes inside a WebSocket's binary messages as a stream (kubectl's SPDY inside a WebSocket). Its end is
+// the WebSocket's close message.
+std::unique_ptr<loop::Stream> stream_over_websocket(std::unique_ptr<WebSocket> socket);
 
 // A GET that asks for a WebSocket.
 bool wants_websocket(const Request& request);
