@@ -17,6 +17,7 @@ enum class Op : uint16_t {
   join_pid,
   clone,
   // in the new process: namespaces
+  unshare,
   join,
   hostname,
   domainname,
@@ -68,6 +69,8 @@ inline constexpr OpInfo kOps[] = {
     {Op::join_pid, "join_pid", "", "path"},
     // CLONE_NEW* flags; the cgroup the child starts in, "" the caller's; id maps for CLONE_NEWUSER.
     {Op::clone, "clone", "flags", "cgroup uid_map gid_map"},
+    // CLONE_NEW* flags of namespaces that this process makes for itself.
+    {Op::unshare, "unshare", "flags", ""},
     // CLONE_NEW* type of the namespace at a path.
     {Op::join, "join", "type", "path"},
     {Op::hostname, "hostname", "", "name"},

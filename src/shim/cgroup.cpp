@@ -1,0 +1,54 @@
+// Directories of cgroup v2 (Documentation/admin-guide/cgroup-v2.rst).
+
+#include <sys/stat.h>
+
+#include "shim/step_context.h"
+
+namespace orch::shim {
+
+namespace {
+
+// "cpu memory" -> "+cpu", "+memory": each by itself, so that one that is refused does not take the others along.
+void pass_controllers_on(char* path, size_t length, size_t size) {
+  char controllers[512];
+  if (length + sizeof "/cgroup.subtree_control" > size) return;
+  std::memcpy(path + length, "/cgroup.controllers", sizeof "/cgroup.controllers");
+  const ssize_t n = sys::read_small_file(path, controllers, sizeof controllers);
+  std::memcpy(path + length, "/cgroup.subtree_control", sizeof "/cgroup.subtree_control");
+  for (char* at = controllers; n > 0 && *at != '\0';) {
+    char word[64] = {'+'};
+    size_t used = 1;
+    while (*at != '\0' && *at != ' ' && *at != '\n' && used < sizeof word) word[used++] = *at++;
+    if (used > 1) sys::write_kernel_file(path, {word, used});
+    while (*at == ' ' || *at == '\n') ++at;
+  }
+  path[length] = '\0';
+}
+
+}  // namespace
+
+int do_make_cgroup(StepContext& context, const steps::StepView& step) {
+  char path[4096];
+  const std::string_view whole = step.text(0);
+  context.detail = "mkdir of the cgroup";
+  if (whole.size() + 64 > sizeof path || whole.empty() || whole[0] != '/') return ENAMETOOLONG;
+  std::memcpy(path, whole.data(), whole.size() + 1);
+  if (::mkdir(path, 0755) == 0) {
+    const size_t parent = whole.rfind('/');
+    if (parent > 0) pass_controllers_on(path, parent, sizeof path);
+    return 0;
+  }
+  if (errno == EEXIST) return 0;
+  for (size_t i = 1; i <= whole.size(); ++i) {
+    if (i < whole.size() && whole[i] != '/') continue;
+    path[i] = '\0';
+    if (::mkdir(path, 0755) != 0 && errno != EEXIST) return errno;
+    if (i < whole.size()) {
+      pass_controllers_on(path, i, sizeof path);
+      path[i] = '/';
+    }
+  }
+  return 0;
+}
+
+}  // namespace orch::shim

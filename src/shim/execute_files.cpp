@@ -1,0 +1,356 @@
+// Steps that make a container's file system. Every target is resolved beneath the root with openat2(2) and
+// RESOLVE_IN_ROOT, so that no symbolic link of an image or a volume leads out of it (CVE-2019-16884, CVE-2021-30465).
+
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <termios.h>
+
+#include "shim/step_context.h"
+
+namespace orch::shim {
+
+namespace {
+
+// "/proc/self/fd/7": how mount(2) is told of a place that is held by a descriptor.
+class FdPath {
+ public:
+  explicit FdPath(int fd) {
+    std::memcpy(text_, "/proc/self/fd/", 14);
+    char digits[12];
+    int n = 0;
+    do digits[n++] = static_cast<char>('0' + fd % 10);
+    while ((fd /= 10) > 0);
+    size_t at = 14;
+    while (n > 0) text_[at++] = digits[--n];
+    text_[at] = '\0';
+  }
+  const char* c_str() const { return text_; }
+
+ private:
+  char text_[32];
+};
+
+enum class Kind { directory, file };
+
+int open_beneath(StepContext& context, const char* path, uint64_t flags) {
+  return sys::openat2(context.root.get(), path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+}
+
+int make_beneath(int parent, const char* name, Kind kind, mode_t mode) {
+  if (kind == Kind::directory) return ::mkdirat(parent, name, mode);
+  const int fd = ::openat(parent, name, O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+  if (fd >= 0) ::close(fd);
+  return fd < 0 ? -1 : 0;
+}
+
+// An O_PATH descriptor of the target, made with its parents where it is missing. -1 with errno.
+int open_target(StepContext& context, std::string_view target, Kind kind) {
+  char path[4096];
+  while (target.starts_with('/')) target.remove_prefix(1);
+  while (target.ends_with('/')) target.remove_suffix(1);
+  if (target.empty()) target = ".";
+  if (target.size() + 1 > sizeof path) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  std::memcpy(path, target.data(), target.size());
+  path[target.size()] = '\0';
+  const int found = open_beneath(context, path, O_PATH);
+  if (found >= 0 || errno != ENOENT) return found;
+  sys::Fd parent(::fcntl(context.root.get(), F_DUPFD_CLOEXEC, 3));
+  size_t begin = 0;
+  for (size_t i = 0; i <= target.size(); ++i) {
+    if (i < target.size() && path[i] != '/') continue;
+    const bool last = i == target.size();
+    path[i] = '\0';
+    if (i > begin && make_beneath(parent.get(), path + begin, last ? kind : Kind::directory,
+                                  last && kind == Kind::file ? 0644 : 0755) != 0 &&
+        errno != EEXIST) {
+      return -1;
+    }
+    sys::Fd here(open_beneath(context, path, O_PATH));
+    if (!here.ok()) return -1;
+    if (last) return here.release();
+    parent = static_cast<sys::Fd&&>(here);
+    path[i] = '/';
+    begin = i + 1;
+  }
+  errno = ENOENT;
+  return -1;
+}
+
+Kind kind_of(int fd) {
+  struct stat facts;
+  return ::fstat(fd, &facts) == 0 && !S_ISDIR(facts.st_mode) ? Kind::file : Kind::directory;
+}
+
+// One detached mount's attributes; kernels before 5.12 take the non-recursive ones by a remount.
+int set_attributes(int tree, const steps::StepView& step) {
+  const uint64_t set = step.number(1), clear = step.number(2), propagation = step.number(4);
+  const bool recursive = step.number(3) != 0;
+  if (set == 0 && clear == 0 && propagation == 0) return 0;
+  return sys::set_mount_attributes(tree, recursive, set, clear, propagation) == 0 ? 0 : errno;
+}
+
+unsigned long remount_flags(uint64_t attributes) {
+  unsigned long flags = MS_REMOUNT | MS_BIND;
+  if (attributes & MOUNT_ATTR_RDONLY) flags |= MS_RDONLY;
+  if (attributes & MOUNT_ATTR_NOSUID) flags |= MS_NOSUID;
+  if (attributes & MOUNT_ATTR_NODEV) flags |= MS_NODEV;
+  if (attributes & MOUNT_ATTR_NOEXEC) flags |= MS_NOEXEC;
+  return flags;
+}
+
+int bind_onto(StepContext& context, const steps::StepView& step, int source) {
+  const bool recursive = (step.number(0) & MS_REC) != 0;
+  sys::Fd tree(sys::open_tree(source, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | (recursive ? 0x8000U : 0U)));
+  if (!tree.ok()) return errno;
+  int error = set_attributes(tree.get(), step);
+  const bool by_remount = error == ENOSYS;
+  if (error != 0 && !by_remount) return error;
+  sys::Fd target(open_target(context, step.text(1), kind_of(source)));
+  context.detail = "the mount's target";
+  if (!target.ok()) return errno;
+  if (sys::move_mount(tree.get(), target.get()) != 0) return errno;
+  if (!by_remount) return 0;
+  // The mount's own descriptor still names it, where it is now.
+  return ::mount(nullptr, FdPath(tree.get()).c_str(), nullptr, remount_flags(step.number(1)), nullptr) == 0 ? 0 : errno;
+}
+
+// Options of more than a page (many layers) go one by one (fsconfig(2), "lowerdir+" since Linux 6.5).
+int mount_overlay_in_parts(const steps::StepView& step) {
+  sys::Fd fs(sys::fsopen("overlay"));
+  if (!fs.ok()) return errno;
+  int error = 0;
+  size_t at = 0;
+  step.each_text(3, [&](std::string_view lower) {
+    ++at;
+    if (error == 0 && sys::fsconfig_text(fs.get(), "lowerdir+", lower.data()) != 0) error = errno;
+  });
+  if (error != 0) return error;
+  if (!step.text(1).empty()) {
+    if (sys::fsconfig_text(fs.get(), "upperdir", step.c_str(1)) != 0) return errno;
+    if (sys::fsconfig_text(fs.get(), "workdir", step.c_str(2)) != 0) return errno;
+  }
+  if (sys::fsconfig_create(fs.get()) != 0) return errno;
+  sys::Fd tree(sys::fsmount(fs.get()));
+  if (!tree.ok()) return errno;
+  sys::Fd target(::open(step.c_str(0), O_PATH | O_CLOEXEC | O_DIRECTORY));
+  if (!target.ok()) return errno;
+  return sys::move_mount(tree.get(), target.get()) == 0 ? 0 : errno;
+}
+
+class Options {
+ public:
+  void add(std::string_view text) {
+    if (used_ + text.size() + 1 > sizeof text_) {
+      full_ = true;
+      return;
+    }
+    std::memcpy(text_ + used_, text.data(), text.size());
+    used_ += text.size();
+    text_[used_] = '\0';
+  }
+  bool full() const { return full_; }
+  const char* c_str() const { return text_; }
+
+ private:
+  char text_[4095] = {};  // mount(2) takes a page with its NUL
+  size_t used_ = 0;
+  bool full_ = false;
+};
+
+}  // namespace
+
+int do_propagation(StepContext& context, const steps::StepView& step) {
+  context.detail = "the propagation of /";
+  return ::mount(nullptr, "/", nullptr, step.number(0), nullptr) == 0 ? 0 : errno;
+}
+
+int do_overlay(StepContext& context, const steps::StepView& step) {
+  context.detail = "mount of the overlay";
+  Options options;
+  bool escaped = false;
+  options.add("lowerdir=");
+  size_t count = 0;
+  step.each_text(3, [&](std::string_view lower) {
+    if (count++ > 0) options.add(":");
+    // ':' and ',' would end the name.
+    if (lower.find_first_of(":,\\") != std::string_view::npos) escaped = true;
+    options.add(lower);
+  });
+  if (!step.text(1).empty()) {
+    options.add(",upperdir=");
+    options.add(step.text(1));
+    options.add(",workdir=");
+    options.add(step.text(2));
+  }
+  if (options.full() || escaped) return mount_overlay_in_parts(step);
+  return ::mount("overlay", step.c_str(0), "overlay", 0, options.c_str()) == 0 ? 0 : errno;
+}
+
+int do_bind_root(StepContext& context, const steps::StepView& step) {
+  context.detail = "bind of the root";
+  return ::mount(step.c_str(0), step.c_str(0), nullptr, MS_BIND | step.number(0), nullptr) == 0 ? 0 : errno;
+}
+
+int do_root(StepContext& context, const steps::StepView& step) {
+  context.detail = "open of the root";
+  context.root.reset(::open(step.c_str(0), O_PATH | O_CLOEXEC | O_DIRECTORY));
+  return context.root.ok() ? 0 : errno;
+}
+
+int do_mount(StepContext& context, const steps::StepView& step) {
+  context.detail = "the mount's target";
+  sys::Fd target(open_target(context, step.text(1), Kind::directory));
+  if (!target.ok()) return errno;
+  context.detail = "mount";
+  const FdPath path(target.get());
+  const char* data = step.text(3).empty() ? nullptr : step.c_str(3);
+  if (::mount(step.c_str(0), path.c_str(), step.c_str(2), step.number(0), data) != 0) return errno;
+  if (step.number(1) == 0) return 0;
+  sys::Fd mounted(open_target(context, step.text(1), Kind::directory));
+  if (!mounted.ok()) return errno;
+  return ::mount(nullptr, FdPath(mounted.get()).c_str(), nullptr, step.number(1), nullptr) == 0 ? 0 : errno;
+}
+
+int do_bind(StepContext& context, const steps::StepView& step) {
+  context.detail = "the mount's source";
+  sys::Fd source(::open(step.c_str(0), O_PATH | O_CLOEXEC));
+  if (!source.ok()) return errno;
+  if (!step.text(2).empty()) {
+    context.detail = "the mount's subPath";
+    sys::Fd inner(sys::openat2(source.get(), step.c_str(2), O_PATH, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS));
+    if (!inner.ok()) return errno;
+    source = static_cast<sys::Fd&&>(inner);
+  }
+  context.detail = "bind";
+  return bind_onto(context, step, source.get());
+}
+
+int do_device(StepContext& context, const steps::StepView& step) {
+  context.detail = "the device";
+  std::string_view target = step.text(0);
+  char path[512];
+  if (target.size() + 1 > sizeof path) return ENAMETOOLONG;
+  std::memcpy(path, target.data(), target.size());
+  path[target.size()] = '\0';
+  char* slash = std::strrchr(path, '/');
+  if (slash == nullptr) return EINVAL;
+  *slash = '\0';
+  sys::Fd parent(open_target(context, path, Kind::directory));
+  if (!parent.ok()) return errno;
+  const mode_t mode = static_cast<mode_t>(step.number(0));
+  const dev_t device = ::makedev(static_cast<unsigned>(step.number(1)), static_cast<unsigned>(step.number(2)));
+  if (::mknodat(parent.get(), slash + 1, mode, device) == 0) {
+    // umask took its part of the mode.
+    if (::fchmodat(parent.get(), slash + 1, mode & 07777, 0) != 0) return errno;
+    return ::fchownat(parent.get(), slash + 1, static_cast<uid_t>(step.number(3)), static_cast<gid_t>(step.number(4)),
+                      AT_SYMLINK_NOFOLLOW) == 0 ? 0 : errno;
+  }
+  if (errno == EEXIST) return 0;
+  if (errno != EPERM) return errno;
+  sys::Fd host(::open(step.c_str(0), O_PATH | O_CLOEXEC));
+  if (!host.ok()) return errno;
+  sys::Fd place(open_target(context, target, Kind::file));
+  if (!place.ok()) return errno;
+  return ::mount(step.c_str(0), FdPath(place.get()).c_str(), nullptr, MS_BIND, nullptr) == 0 ? 0 : errno;
+}
+
+int do_symlink(StepContext& context, const steps::StepView& step) {
+  context.detail = "the symbolic link";
+  char path[512];
+  std::string_view target = step.text(1);
+  if (target.size() + 1 > sizeof path) return ENAMETOOLONG;
+  std::memcpy(path, target.data(), target.size());
+  path[target.size()] = '\0';
+  char* slash = std::strrchr(path, '/');
+  if (slash == nullptr) return EINVAL;
+  *slash = '\0';
+  sys::Fd parent(open_target(context, path, Kind::directory));
+  if (!parent.ok()) return errno;
+  if (::symlinkat(step.c_str(0), parent.get(), slash + 1) == 0 || errno == EEXIST) return 0;
+  return errno;
+}
+
+// A terminal of the container's own devpts: its master goes to whoever asked, its slave becomes standard input, output
+// and error, and is seen at the target.
+int do_console(StepContext& context, const steps::StepView& step) {
+  context.detail = "open of /dev/ptmx";
+  sys::Fd master(open_beneath(context, "dev/pts/ptmx", O_RDWR | O_NOCTTY));
+  if (!master.ok()) return errno;
+  int unlock = 0;
+  context.detail = "the terminal";
+  if (::ioctl(master.get(), TIOCSPTLCK, &unlock) != 0) return errno;
+  sys::Fd slave(::ioctl(master.get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
+  if (!slave.ok()) return errno;
+  if (!step.text(0).empty()) {
+    sys::Fd target(open_target(context, step.text(0), Kind::file));
+    if (!target.ok()) return errno;
+    if (::mount(FdPath(slave.get()).c_str(), FdPath(target.get()).c_str(), nullptr, MS_BIND, nullptr) != 0) return errno;
+  }
+  const int fd = master.get();
+  if (int error = sys::send_message(context.options.console_socket, "/dev/ptmx", &fd, 1)) return error;
+  for (int standard = 0; standard < 3; ++standard) {
+    if (::dup2(slave.get(), standard) < 0) return errno;
+  }
+  return 0;
+}
+
+int do_pivot_root(StepContext& context, const steps::StepView&) {
+  context.detail = "pivot_root";
+  if (::fchdir(context.root.get()) != 0) return errno;
+  // pivot_root(2): with "." twice the old root lies over the new one, and can be let go at once.
+  if (sys::pivot_root(".", ".") != 0) return errno;
+  context.detail = "umount of the old root";
+  if (::mount(nullptr, ".", nullptr, MS_SLAVE | MS_REC, nullptr) != 0) return errno;
+  if (::umount2(".", MNT_DETACH) != 0) return errno;
+  context.root.reset();
+  return ::chdir("/") == 0 ? 0 : errno;
+}
+
+int do_read_only_root(StepContext& context, const steps::StepView&) {
+  context.detail = "the read-only root";
+  sys::Fd root(::open("/", O_PATH | O_CLOEXEC | O_DIRECTORY));
+  if (!root.ok()) return errno;
+  if (sys::set_mount_attributes(root.get(), false, MOUNT_ATTR_RDONLY, 0, 0) == 0) return 0;
+  return ::mount(nullptr, "/", nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) == 0 ? 0 : errno;
+}
+
+int do_mask(StepContext& context, const steps::StepView& step) {
+  context.detail = "the masked path";
+  if (::mount("/dev/null", step.c_str(0), nullptr, MS_BIND, nullptr) == 0 || errno == ENOENT) return 0;
+  if (errno != ENOTDIR) return errno;
+  return ::mount("tmpfs", step.c_str(0), "tmpfs", MS_RDONLY, "size=0k,nr_inodes=2,mode=755") == 0 ? 0 : errno;
+}
+
+int do_read_only(StepContext& context, const steps::StepView& step) {
+  context.detail = "the read-only path";
+  sys::Fd tree(sys::open_tree(AT_FDCWD, step.c_str(0), OPEN_TREE_CLONE | 0x8000U));
+  if (!tree.ok()) return errno == ENOENT ? 0 : errno;
+  if (sys::set_mount_attributes(tree.get(), true, MOUNT_ATTR_RDONLY, 0, 0) != 0) return errno;
+  sys::Fd target(::open(step.c_str(0), O_PATH | O_CLOEXEC));
+  if (!target.ok()) return errno;
+  return sys::move_mount(tree.get(), target.get()) == 0 ? 0 : errno;
+}
+
+int do_directory(StepContext& context, const steps::StepView& step) {
+  context.detail = "chdir to the working directory";
+  if (::chdir(step.c_str(0)) == 0) return 0;
+  if (errno != ENOENT) return errno;
+  char path[4096];
+  const std::string_view whole = step.text(0);
+  if (whole.size() + 1 > sizeof path) return ENAMETOOLONG;
+  std::memcpy(path, whole.data(), whole.size() + 1);
+  for (size_t i = 1; i <= whole.size(); ++i) {
+    if (i < whole.size() && path[i] != '/') continue;
+    path[i] = '\0';
+    if (::mkdir(path, 0755) != 0 && errno != EEXIST) return errno;
+    if (i < whole.size()) path[i] = '/';
+  }
+  return ::chdir(path) == 0 ? 0 : errno;
+}
+
+}  // namespace orch::shim
