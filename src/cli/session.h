@@ -26,6 +26,7 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   loop::Loop& loop() { return loop_; }
+  loop::Network& network() { return network_; }
   const Overrides& overrides() const { return overrides_; }
   Result<const Kubeconfig*> kubeconfig();
   Result<const Connection*> connection();

@@ -21,5 +21,6 @@ std::vector<Verb> node_verbs();
 std::vector<Verb> wait_verbs();
 std::vector<Verb> rollout_verbs();
 std::vector<Verb> config_verbs();
+std::vector<Verb> image_verbs();
 
 }  // namespace orch::cli

@@ -30,6 +30,9 @@ struct Candidate {
 
 std::string blob_path(const std::string& digest) { return "blobs/sha256/" + std::string(digest_hex(digest)); }
 
+// In an OCI layout a name may be a tag alone.
+bool is_bare_tag(const std::string& text) { return text.find_first_of(":/@") == std::string::npos; }
+
 class Importer {
  public:
   Importer(Store& store, ImageSource& source, const ImportOptions& options)
@@ -65,7 +68,10 @@ Result<void> Importer::read_docker_archive() {
     TRY(candidate.record.config, source_.document(image.config));
     candidate.files = std::move(image.layers);
     candidate.blob_digests.resize(candidate.files.size());
-    candidate.own_names = std::move(image.tags);
+    for (std::string& tag : image.tags) {
+      // Whole names, unlike the reference names of an OCI layout.
+      candidate.own_names.push_back(is_bare_tag(tag) ? tag + ":latest" : std::move(tag));
+    }
     TRY_VOID(add(std::move(candidate)));
   }
   return {};
@@ -149,9 +155,6 @@ Result<void> Importer::add(Candidate candidate) {
   candidates_.push_back(std::move(candidate));
   return {};
 }
-
-// In an OCI layout a name may be a tag alone.
-bool is_bare_tag(const std::string& text) { return text.find_first_of(":/@") == std::string::npos; }
 
 Result<void> Importer::name(Candidate& candidate, size_t count) {
   std::vector<std::string> names;
