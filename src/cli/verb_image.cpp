@@ -71,7 +71,8 @@ Task<int> run_pull(Invocation& in) {
       if (!in.on("quiet")) in.console.error(view.show(event));
     };
     Value image = co_await run_request(*door, std::move(request), std::move(progress));
-    in.console.out(in.on("quiet") ? std::string(image["id"].as_string()) + "\n" : name_of(image) + "\n");
+    std::string shown = in.on("quiet") ? std::string(image["id"].as_string()) : name_of(image);
+    in.console.out(shown + "\n");
   }
   co_return 0;
 }
@@ -180,7 +181,8 @@ Task<int> run_export(Invocation& in) {
   if (reply->status() != 200) {
     std::string body = co_await reply->read();
     auto status = parse_json(body);
-    co_await fail(failure(status.ok() ? std::string((*status)["message"].as_string()) : body));
+    if (status.ok()) body = (*status)["message"].as_string();
+    co_await fail(failure(std::move(body)));
   }
   PartFile part;
   Fd file;

@@ -258,10 +258,9 @@ class LibTarWriter final : public TarWriter {
  public:
   explicit LibTarWriter(Sink sink) : output_{std::move(sink), {}}, handle_(archive_write_new()) {}
 
-  Result<void> open() {
+  Result<void> open(Names names) {
     archive_write_set_format_pax_restricted(handle_.get());
-    // Names go out as the bytes they are.
-    archive_write_set_format_option(handle_.get(), "pax", "hdrcharset", "BINARY");
+    if (names == Names::bytes) archive_write_set_format_option(handle_.get(), "pax", "hdrcharset", "BINARY");
     archive_write_set_bytes_in_last_block(handle_.get(), 1);
     if (archive_write_open(handle_.get(), &output_, nullptr, write_output, nullptr) != ARCHIVE_OK) return failed_output();
     return {};
@@ -313,9 +312,9 @@ class LibTarWriter final : public TarWriter {
 
 }  // namespace
 
-Result<std::unique_ptr<TarWriter>> TarWriter::open(Sink sink) {
+Result<std::unique_ptr<TarWriter>> TarWriter::open(Sink sink, Names names) {
   auto writer = std::make_unique<LibTarWriter>(std::move(sink));
-  TRY_VOID(writer->open());
+  TRY_VOID(writer->open(names));
   return std::unique_ptr<TarWriter>(std::move(writer));
 }
 

@@ -64,11 +64,13 @@ class EntrySource final : public ByteSource {
 // What is inside gzip or zstd, or the bytes themselves. `source` outlives the result.
 Result<std::unique_ptr<ByteSource>> decompress(ByteSource& source);
 
-// A pax archive. What it writes depends on nothing but the entries.
+// A pax archive. What it writes depends on nothing but the entries. Names with other bytes than ASCII need
+// Names::bytes; then every entry says so, which older programs remark on.
 class TarWriter {
  public:
   using Sink = std::function<Result<void>(std::string_view)>;
-  static Result<std::unique_ptr<TarWriter>> open(Sink sink);
+  enum class Names : uint8_t { ascii, bytes };
+  static Result<std::unique_ptr<TarWriter>> open(Sink sink, Names names);
   virtual ~TarWriter() = default;
   // `content` of a file: exactly entry.size bytes.
   virtual Result<void> add(const TarEntry& entry, ByteSource* content) = 0;

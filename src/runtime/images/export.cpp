@@ -215,10 +215,26 @@ class Exporter {
   std::vector<Value> index_, docker_;
 };
 
+Result<bool> has_ascii_names(const std::string& directory) {
+  bool ascii = true;
+  auto look = [&](const TreeNode& node) -> Result<void> {
+    std::string text = node.name;
+    if (S_ISLNK(node.info.st_mode)) {
+      TRY(std::string target, link_target(node));
+      text += target;
+    }
+    for (char c : text) ascii = ascii && static_cast<unsigned char>(c) < 0x80;
+    return {};
+  };
+  TRY_VOID(walk_tree(directory, look));
+  return ascii;
+}
+
 }  // namespace
 
 Result<void> write_layer_tar(const std::string& directory, TarWriter::Sink sink, const std::atomic<bool>* cancelled) {
-  TRY(auto writer, TarWriter::open(std::move(sink)));
+  TRY(bool ascii, has_ascii_names(directory));
+  TRY(auto writer, TarWriter::open(std::move(sink), ascii ? TarWriter::Names::ascii : TarWriter::Names::bytes));
   LayerTar tar(*writer, cancelled);
   TRY_VOID(walk_tree(directory, [&](const TreeNode& node) { return tar.add(node); }));
   return writer->finish();
@@ -226,7 +242,7 @@ Result<void> write_layer_tar(const std::string& directory, TarWriter::Sink sink,
 
 Result<void> export_images(const Store& store, const std::vector<ExportItem>& items, TarWriter::Sink sink,
                            const std::atomic<bool>* cancelled) {
-  TRY(auto writer, TarWriter::open(std::move(sink)));
+  TRY(auto writer, TarWriter::open(std::move(sink), TarWriter::Names::ascii));
   Exporter exporter(store, *writer, cancelled);
   return exporter.run(items);
 }

@@ -247,7 +247,10 @@ Task<std::unique_ptr<ReplyStream>> RegistryClient::request(std::string path, Hea
     }
     auto body = co_await read_body(origins_.loop(), *reply, kMaxDocument).result();
     std::string message = body.ok() ? server_message(*body) : std::string();
-    if (status == 404) co_await fail(Error::make(Code::not_found, message.empty() ? "not found" : message));
+    if (status == 404) {
+      if (message.empty()) message = "not found";
+      co_await fail(Error::make(Code::not_found, std::move(message)));
+    }
     if (status == 401 || status == 403) {
       std::string words = "pull access denied, repository does not exist or may require authorization";
       if (!message.empty()) words += ": server message: " + message;

@@ -45,7 +45,7 @@ class TarBuilder {
   TarBuilder() : writer_(std::move(TarWriter::open([this](std::string_view bytes) -> Result<void> {
                    bytes_ += bytes;
                    return {};
-                 })).value()) {}
+                 }, TarWriter::Names::bytes)).value()) {}
   TarBuilder& file(const std::string& path, const std::string& content, uint32_t mode = 0644) {
     return add(file_entry(path, static_cast<int64_t>(content.size()), mode), content);
   }
