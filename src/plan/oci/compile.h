@@ -28,7 +28,7 @@ struct Request {
   Value config;
   Root root;
   std::string cgroup;          // absolute directory; "" none
-  std::string seccomp_filter;  // linux.seccomp compiled (linux/seccomp.h); "" none
+  std::string seccomp_filter;  // linux.seccomp compiled (linux/seccomp_filter.h); "" none
   uint64_t seccomp_flags = 0;
   bool wait_for_start = false;  // `orch runc create`
   Facts facts;
