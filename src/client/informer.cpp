@@ -36,13 +36,14 @@ bool is_newer(const Value& a, const Value& b) {
 }  // namespace
 
 Informer::Informer(loop::Loop& loop, ApiPort& api, const plan::Type& type, plan::ObjectTable& table, Logger logger,
-                   OnChange on_change)
+                   OnChange on_change, Filter filter)
     : loop_(loop),
       api_(api),
       type_(type),
       table_(table),
       logger_(std::move(logger)),
       on_change_(std::move(on_change)),
+      filter_(std::move(filter)),
       synced_(loop) {}
 
 loop::Task<void> Informer::run() {
@@ -71,13 +72,20 @@ loop::Task<void> Informer::run() {
   }
 }
 
+Target Informer::target() const {
+  Target target = target_of(type_);
+  target.ns = filter_.ns;
+  return target;
+}
+
 loop::Task<void> Informer::list_all() {
   std::vector<Value> objects;
   ListOptions options;
+  options.field_selector = filter_.field_selector;
   options.limit = page;
   std::string version;
   do {
-    ListResult result = co_await api_.list(target_of(type_), options);
+    ListResult result = co_await api_.list(target(), options);
     for (Value& object : result.items) objects.push_back(std::move(object));
     options.continue_token = result.continue_token;
     version = result.resource_version;
@@ -98,7 +106,8 @@ loop::Task<void> Informer::list_all() {
 loop::Task<void> Informer::follow() {
   WatchOptions options;
   options.resource_version = resource_version_;
-  std::unique_ptr<WatchStream> stream = co_await api_.watch(target_of(type_), options);
+  options.field_selector = filter_.field_selector;
+  std::unique_ptr<WatchStream> stream = co_await api_.watch(target(), options);
   for (;;) {
     std::vector<WatchEvent> events = co_await stream->next();
     for (const WatchEvent& event : events) apply(event);

@@ -26,9 +26,14 @@ class Informer {
  public:
   using OnChange = std::function<void(const plan::Type& type, const Value& old, const Value& now)>;
 
+  // Which objects of the type; by default all of them.
+  struct Filter {
+    std::string ns;
+    std::string field_selector;
+  };
   // `table` and what `type` borrows outlive the informer.
   Informer(loop::Loop& loop, ApiPort& api, const plan::Type& type, plan::ObjectTable& table, Logger logger,
-           OnChange on_change);
+           OnChange on_change, Filter filter = Filter());
 
   loop::Task<void> run();  // until cancelled
   bool is_synced() const { return synced_.is_set(); }
@@ -39,6 +44,7 @@ class Informer {
   void absorb_removal(const std::string& ns, const std::string& name, const std::string& uid);
 
  private:
+  Target target() const;
   loop::Task<void> list_all();
   loop::Task<void> follow();
   void apply(const WatchEvent& event);
@@ -52,6 +58,7 @@ class Informer {
   plan::ObjectTable& table_;
   Logger logger_;
   OnChange on_change_;
+  Filter filter_;
   loop::Event synced_;
   std::string resource_version_;  // to watch from; "": list first
   // Objects that are gone, for a while: neither a late event nor a late answer brings them back.

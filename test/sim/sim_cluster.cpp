@@ -19,31 +19,6 @@ Value condition(std::string_view type, std::string_view status, const std::strin
   return Value::object({{"type", type}, {"status", status}, {"lastTransitionTime", now}});
 }
 
-Value running_status(bool ready, const Value& pod, const std::string& now) {
-  std::vector<Value> statuses;
-  for (const Value& container : pod["spec"]["containers"].items()) {
-    statuses.push_back(Value::object(
-        {{"name", container["name"]},
-         {"image", container["image"]},
-         {"imageID", ""},
-         {"ready", ready},
-         {"restartCount", 0},
-         {"state", Value::object({{"running", Value::object({{"startedAt", now}})}})}}));
-  }
-  std::string_view yes = ready ? "True" : "False";
-  return Value::object({{"phase", "Running"},
-                        {"podIP", "10.42.0.1"},
-                        {"conditions", Value::list({condition("PodScheduled", "True", now),
-                                                    condition("Initialized", "True", now),
-                                                    condition("ContainersReady", yes, now),
-                                                    condition("Ready", yes, now)})},
-                        {"containerStatuses", Value::list(std::move(statuses))}});
-}
-
-std::string text(const Value& value, std::initializer_list<std::string_view> path) {
-  return std::string(value.path(path).as_string());
-}
-
 }  // namespace
 
 // What dies with a crash.
@@ -60,7 +35,8 @@ struct SimCluster::Server {
   api::LocalPort port;
   std::unique_ptr<control::Controllers> controllers;
   std::unique_ptr<scheduler::Scheduler> scheduler;
-  loop::Scope agents;  // the connections of the nodes
+  std::map<std::string, std::unique_ptr<FakeNode>> nodes;
+  loop::Scope agents;  // what else the nodes do
 };
 
 SimCluster::SimCluster(uint64_t seed, SimFaults faults)
@@ -94,7 +70,7 @@ void SimCluster::start() {
   server_->controllers = control::start(loop_, server_->port, Logger::discard(), std::move(options));
   server_->scheduler = scheduler::start(loop_, server_->port, random_, Logger::discard());
   for (auto& [name, node] : nodes_) {
-    if (node.alive) server_->agents.spawn(run_node(node));
+    if (node.alive) start_node(node);
   }
 }
 
@@ -117,12 +93,14 @@ void SimCluster::add_node(std::string name, std::string_view cpu) {
                                     {"status", Value::object({{"capacity", resources},
                                                               {"allocatable", resources},
                                                               {"conditions", Value::list({condition("Ready", "True", now)})}})}}));
-  server_->agents.spawn(run_node(node));
+  node.machine.start_time = faults_.start_time / 2;
+  start_node(node);
 }
 
 void SimCluster::lose_node(const std::string& name) {
   nodes_.at(name).alive = false;
-  nodes_.at(name).running.clear();
+  server_->nodes.erase(name);
+  nodes_.at(name).machine.reboot();
 }
 
 Task<void> SimCluster::keep_lease(SimNode& node) {
@@ -144,46 +122,18 @@ Task<void> SimCluster::keep_lease(SimNode& node) {
   }
 }
 
-Task<void> SimCluster::run_node(SimNode& node) {
+void SimCluster::start_node(SimNode& node) {
   server_->agents.spawn(keep_lease(node));
-  while (node.alive) {
-    co_await sync_pods(node).result();
-    co_await loop::sleep(loop_, kStep);
-  }
+  agent::Options options;
+  options.node_name = node.name;
+  options.node_ips = {"192.0.2.1"};
+  server_->nodes[node.name] = std::make_unique<FakeNode>(loop_, server_->port, node.machine, random_, std::move(options));
 }
 
-// What a kubelet does, in short: starts what is bound here, says what is ready, ends what is deleted.
-Task<void> SimCluster::sync_pods(SimNode& node) {
-  Target all{"", "v1", "pods", "", "", ""};
-  client::ListOptions mine;
-  mine.field_selector = "spec.nodeName=" + node.name;
-  client::ListResult listed = co_await server_->port.list(all, mine);
-  std::string now = format_time(loop_.wall());
-  for (const Value& pod : listed.items) {
-    Target target = pods(text(pod, {"metadata", "name"}));
-    target.ns = text(pod, {"metadata", "namespace"});
-    std::string uid = text(pod, {"metadata", "uid"});
-    if (pod["metadata"].has("deletionTimestamp")) {
-      node.running.erase(uid);
-      client::RemoveOptions at_once;
-      at_once.grace_seconds = 0;
-      at_once.uid = uid;
-      co_await server_->port.remove(target, at_once).result();
-      continue;
-    }
-    bool is_new = !node.running.contains(uid);
-    if (is_new) node.running[uid] = loop_.now() + faults_.start_time;
-    bool ready = loop_.now() >= node.running[uid];
-    bool was_ready = false;
-    for (const Value& each : pod["status"]["conditions"].items()) {
-      if (each["type"].as_string() == "Ready") was_ready = each["status"].as_string() == "True";
-    }
-    if (text(pod, {"status", "phase"}) == "Running" && ready == was_ready) continue;
-    target.subresource = "status";
-    client::WriteOptions options;
-    Value patch = Value::object({{"status", running_status(ready, pod, now)}});
-    co_await server_->port.patch(target, client::PatchType::merge, patch, options).result();
-  }
+size_t SimCluster::live_containers() const {
+  size_t count = 0;
+  for (const auto& [name, node] : nodes_) count += node.machine.live();
+  return count;
 }
 
 void SimCluster::run_for(Duration duration) {

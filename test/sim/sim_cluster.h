@@ -1,6 +1,6 @@
 #pragma once
 // A whole cluster in one test process: the real API pipeline on a store with a disk in memory, the
-// real controllers and scheduler, and fake nodes that run pods by setting their status. Time is
+// real controllers, scheduler and node agents; below the agents are machines made of records. Time is
 // virtual: a rollout of hundreds of pods takes milliseconds. Faults come from a seed.
 
 #include <map>
@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/fake_node.h"
 #include "api/admission.h"
 #include "api/local_port.h"
 #include "api/objects.h"
@@ -29,11 +30,11 @@ struct SimFaults {
   Duration start_time = 1s;             // a container needs to become ready
 };
 
-// The half of a node that outlives connections: what "runs" there.
+// The half of a node that outlives the program: the machine.
 struct SimNode {
   std::string name;
   bool alive = true;
-  std::map<std::string, Mono> running;  // pod uid -> when it becomes ready
+  FakeMachine machine;
 };
 
 class SimCluster {
@@ -45,6 +46,8 @@ class SimCluster {
   void crash();                          // like kill -9: the disk stays
   void add_node(std::string name, std::string_view cpu = "64");
   void lose_node(const std::string& name);
+  FakeMachine& machine(const std::string& name) { return nodes_.at(name).machine; }
+  size_t live_containers() const;
 
   // As a client; failures of injected faults are tried again.
   Value create(client::Target target, Value object);
@@ -67,9 +70,8 @@ class SimCluster {
   struct Server;
   template <class T>
   Result<T> call(loop::Task<T> task);
-  loop::Task<void> run_node(SimNode& node);
+  void start_node(SimNode& node);
   loop::Task<void> keep_lease(SimNode& node);
-  loop::Task<void> sync_pods(SimNode& node);
   store::MemoryFaults store_faults();
   bool chance(double share) { return static_cast<double>(random_.below(1'000'000)) < share * 1e6; }
 

@@ -48,6 +48,10 @@ void judge_health(const Situation& situation, const ContainerMemory* memory, Con
     auto found = situation.probes->find(record.id);
     if (found != situation.probes->end()) health = found->second;
   }
+  if (memory && memory->adopted_id == record.id) {
+    if (memory->adopted_started && health.startup == ProbeResult::unknown) health.startup = ProbeResult::success;
+    if (memory->adopted_ready && health.readiness == ProbeResult::unknown) health.readiness = ProbeResult::success;
+  }
   bool hook_pending = !spec["lifecycle"]["postStart"].is_null() && memory && !memory->post_start_done.contains(record.id);
   facts.started = !hook_pending && (spec["startupProbe"].is_null() || health.startup == ProbeResult::success);
   facts.ready = facts.started && (spec["readinessProbe"].is_null() || health.readiness == ProbeResult::success);

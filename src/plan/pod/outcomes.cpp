@@ -145,12 +145,14 @@ void end_removal(Ending& ending) {
   }
   ending.memory.sandbox.reset();
   ending.memory.attached = false;
+  ending.memory.ips.clear();
   ending.memory.stops.clear();
   if (ending.action.kind == ActionKind::release) ending.memory.released = true;
   if (ending.action.kind == ActionKind::tear_down) ending.memory.torn_down = true;
 }
 
 void end_deletion(Ending& ending) {
+  ending.memory.deleted = !ending.outcome.failure;
   if (ending.outcome.failure) ending.memory.sandbox = again(ending.memory.sandbox, 200ms, 10s, ending);
 }
 

@@ -86,19 +86,21 @@ Value stamped(const Condition& condition, const Value& was, Instant now) {
 
 }  // namespace
 
-Value make_conditions(const Pass& pass, std::string_view phase, const Value& init_statuses, const Value& was) {
+Value make_conditions(const Pass& pass, std::string_view phase, const Value& init_statuses) {
+  const Value& was = pass.memory.status["conditions"];
+  const Value& theirs = pass.pod().status()["conditions"];
   const Instant now = pass.situation.now;
   const SandboxRecord* sandbox = pass.situation.sandbox;
   Condition containers = containers_ready(pass, phase);
-  bool can_start = sandbox && sandbox->alive && (pass.memory.attached || pass.pod().host_network());
+  bool can_start = sandbox && sandbox->alive && (!pass.memory.ips.empty() || pass.pod().host_network());
   std::vector<Condition> own{{"PodReadyToStartContainers", can_start, "", ""},
                              initialized(pass, phase, init_statuses),
-                             pod_ready(pass, containers, was),
+                             pod_ready(pass, containers, theirs),
                              containers};
-  if (find_condition(was, "PodScheduled").is_null()) own.push_back({"PodScheduled", true, "", ""});
+  if (find_condition(theirs, "PodScheduled").is_null()) own.push_back({"PodScheduled", true, "", ""});
   std::vector<Value> list;
   for (const Condition& condition : own) list.push_back(stamped(condition, find_condition(was, condition.type), now));
-  for (const Value& other : was.items()) {
+  for (const Value& other : theirs.items()) {
     auto is_own = [&](const Condition& condition) { return other["type"].as_string() == condition.type; };
     if (std::ranges::none_of(own, is_own)) list.push_back(other);
   }

@@ -95,7 +95,7 @@ Value make_status(const Pass& pass, const Standing& standing) {
   if (standing.failed && phase == "Failed" && !is_terminal(old["phase"].as_string()))
     status.set("reason", standing.failed->reason).set("message", standing.failed->message);
   Value init_statuses = Value::list(std::move(init));
-  status.set("conditions", make_conditions(pass, phase, init_statuses, old["conditions"]));
+  status.set("conditions", make_conditions(pass, phase, init_statuses));
   status.remove("initContainerStatuses").remove("containerStatuses").remove("ephemeralContainerStatuses");
   status.set_if("initContainerStatuses", init_statuses);
   status.set_if("containerStatuses", Value::list(std::move(main)));

@@ -24,8 +24,8 @@ Value make_status(const Pass& pass, const Standing& standing);
 
 // state, lastState, ready, ... of one container.
 Value make_container_status(const Pass& pass, const ContainerFacts& container, const Standing& standing);
-// The conditions that a node keeps; those of others stay as they are. `was` is the list before.
-Value make_conditions(const Pass& pass, std::string_view phase, const Value& init_statuses, const Value& was);
+// The conditions that a node keeps, then those of others as the API has them.
+Value make_conditions(const Pass& pass, std::string_view phase, const Value& init_statuses);
 
 bool is_terminal(std::string_view phase);  // Succeeded, Failed
 

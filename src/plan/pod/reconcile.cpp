@@ -68,8 +68,10 @@ void clean_up(Pass& pass) {
   }
   if (!memory.torn_down) {
     pass.ask({ActionKind::tear_down});
-  } else {
-    pass.ask({pass.situation.gone ? ActionKind::forget : ActionKind::delete_object});
+  } else if (pass.situation.gone) {
+    pass.ask({ActionKind::forget});
+  } else if (!memory.deleted) {
+    pass.ask({ActionKind::delete_object});
   }
 }
 
@@ -83,7 +85,8 @@ void plan_end(Pass& pass, Standing& standing) {
   if (standing.failed && standing.failed->reason == "DeadlineExceeded" && pass.memory.stops.empty() &&
       std::ranges::any_of(pass.facts, [](const ContainerFacts& c) { return c.live; }))
     pass.note(normal("DeadlineExceeded", standing.failed->message));
-  Duration grace = std::max<Duration>(pass.pod().grace_period(), least_grace);
+  // What the API no longer has was deleted by force: this node alone ends a graceful deletion.
+  Duration grace = pass.situation.gone ? least_grace : std::max<Duration>(pass.pod().grace_period(), least_grace);
   standing.all_ended = stop_all(pass, grace) && !is_something_beginning(pass.memory);
 }
 
@@ -127,12 +130,23 @@ void forget_stale(Pass& pass) {
   std::erase_if(pass.memory.stops, [&](const auto& stop) { return !is_live(stop.first); });
 }
 
+// Somebody else has ended the pod (an eviction, the pod collector): phase and reason are theirs.
+void adopt_verdict(Pass& pass) {
+  const Value& theirs = pass.pod().status();
+  Value& ours = pass.memory.status;
+  if (!is_terminal(theirs["phase"].as_string()) || is_terminal(ours["phase"].as_string())) return;
+  ours = ours.with("phase", theirs["phase"]);
+  for (std::string_view field : {"reason", "message"})
+    if (!theirs[field].is_null()) ours = ours.with(field, theirs[field]);
+}
+
 }  // namespace
 
 PodPlan reconcile(const Situation& situation, Memory& memory) {
   PodPlan plan;
   Pass pass{situation, memory, plan, gather_facts(situation, memory)};
   forget_stale(pass);
+  adopt_verdict(pass);
   Standing standing = judge(pass);
   if (standing.ending) {
     plan_end(pass, standing);
@@ -142,6 +156,22 @@ PodPlan reconcile(const Situation& situation, Memory& memory) {
   plan.status = memory.status = make_status(pass, standing);
   if (standing.all_ended) clean_up(pass);
   return plan;
+}
+
+void adopt(const SandboxRecord& sandbox, Memory& memory) {
+  memory.sandbox_attempt = sandbox.attempt + 1;
+  if (!sandbox.alive) return;
+  for (const Value& ip : memory.status["podIPs"].items()) memory.ips.emplace_back(ip["ip"].as_string());
+  for (const ContainerRecord& record : sandbox.containers) {
+    if (!record.is_live()) continue;
+    ContainerMemory& container = memory.containers[record.name];
+    container.post_start_done.insert(record.id);
+    const Value& status = remembered_status(memory.status, record.name);
+    if (!status["containerID"].as_string().ends_with(record.id)) continue;
+    container.adopted_id = record.id;
+    container.adopted_started = status["started"].as_bool();
+    container.adopted_ready = status["ready"].as_bool();
+  }
 }
 
 std::string_view text_of(ActionKind kind) {

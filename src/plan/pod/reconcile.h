@@ -19,6 +19,9 @@ struct PodPlan {
 // `memory` is read and brought up to date: the actions asked for are in its operations.
 PodPlan reconcile(const Situation& situation, Memory& memory);
 
+// A new agent finds the pod's sandbox: hooks that have run, readiness and addresses are as the status has them.
+void adopt(const SandboxRecord& sandbox, Memory& memory);
+
 // One line an action: "start main #2", "signal main 15", for golden cases and the log.
 std::string format_action(const PodAction& action);
 

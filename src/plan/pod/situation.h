@@ -67,6 +67,9 @@ struct ContainerMemory {
   std::optional<Retry> retry;              // of a start that failed before there was a container
   std::optional<uint32_t> pulled_for;      // the attempt for which its image has been pulled
   std::set<std::string> post_start_done;   // container ids
+  // Found running by a new agent: how it stood then holds until its probes have spoken.
+  std::string adopted_id;
+  bool adopted_started = false, adopted_ready = false;
 };
 
 struct PullMemory {
@@ -101,6 +104,7 @@ struct Memory {
   bool network_noted = false;
   bool released = false;   // a finished pod's sandbox and address are gone
   bool torn_down = false;  // nothing of the pod is left on the node
+  bool deleted = false;    // the API was told; finalizers may hold the object
 };
 
 enum class ActionKind : uint8_t {

@@ -229,6 +229,7 @@ void PodWorld::step(const std::string& line) {
     memory_.status = pod_["status"];
     held_.clear();
     if (verb == "reboot") sandbox_.reset();
+    if (sandbox_) adopt(*sandbox_, memory_);
   }
   if (verb == "probe") {
     ContainerRecord* record = running(a);
