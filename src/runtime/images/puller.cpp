@@ -265,7 +265,7 @@ Task<bool> Puller::feed(LayerJob& job, std::shared_ptr<FeedPipe> pipe, int64_t& 
   int64_t skip = blob.from_offset ? 0 : at;
   while (true) {
     auto read = co_await with_timeout(parts_.loop, blob.stream->read(), kReadTimeout).result();
-    if (!read.ok()) co_await fail(std::move(read).error().with_context("unexpected EOF"));
+    if (!read.ok()) co_await fail(std::move(read).error().with_context("unexpected EOF").with_code(Code::closed));
     std::string piece = std::move(*read);
     if (piece.empty()) break;
     if (skip > 0) {
