@@ -11,7 +11,10 @@ build_packages=(
   libseccomp-dev libc-ares-dev libcap-dev libnl-3-dev libnl-genl-3-dev libnl-route-3-dev
   libarchive-dev nettle-dev libacl1-dev liblzma-dev liblz4-dev libbz2-dev
 )
-test_packages=(curl)
+test_packages=(
+  curl openssl zstd
+  skopeo umoci docker-registry busybox-static
+)
 fuzz_packages=(clang-14 libclang-rt-14-dev)
 # Worth having, never worth failing for.
 optional_packages=(mold ccache)

@@ -1,30 +1,9 @@
 #include "agent/pull_credentials.h"
 
 #include "base/text.h"
-#include "data/json.h"
+#include "runtime/images/docker_config.h"
 
 namespace orch::agent {
-
-namespace {
-
-// {"username", "password", "auth": base64("user:password"), "identitytoken", "registrytoken"}
-runtime::RegistryCredentials credentials_of(std::string_view server, const Value& entry) {
-  runtime::RegistryCredentials credentials;
-  credentials.server = server;
-  credentials.username = entry["username"].as_string();
-  credentials.password = entry["password"].as_string();
-  credentials.identity_token = entry["identitytoken"].as_string();
-  credentials.registry_token = entry["registrytoken"].as_string();
-  auto auth = decode_base64(entry["auth"].as_string());
-  if (!auth.ok()) return credentials;
-  if (auto parts = split_once(auth.value(), ':')) {
-    credentials.username = parts->first;
-    credentials.password = parts->second;
-  }
-  return credentials;
-}
-
-}  // namespace
 
 std::vector<runtime::RegistryCredentials> pull_credentials(const plan::pod::PodView& pod,
                                                            const plan::pod::ResolvedReferences& references) {
@@ -36,10 +15,9 @@ std::vector<runtime::RegistryCredentials> pull_credentials(const plan::pod::PodV
     const bool modern = data.has(".dockerconfigjson");
     auto text = decode_base64(data[modern ? ".dockerconfigjson" : ".dockercfg"].as_string());
     if (!text.ok()) continue;
-    auto parsed = parse_json(text.value());
+    auto parsed = runtime::images::parse_docker_config(text.value());
     if (!parsed.ok()) continue;
-    const Value& servers = modern ? parsed.value()["auths"] : parsed.value();
-    for (const Member& server : servers.members()) all.push_back(credentials_of(server.name(), server.value));
+    for (runtime::RegistryCredentials& credentials : *parsed) all.push_back(std::move(credentials));
   }
   return all;
 }
