@@ -1,5 +1,6 @@
 // Directories of cgroup v2 (Documentation/admin-guide/cgroup-v2.rst).
 
+#include <linux/bpf.h>
 #include <sys/stat.h>
 
 #include "shim/step_context.h"
@@ -49,6 +50,33 @@ int do_make_cgroup(StepContext& context, const steps::StepView& step) {
     }
   }
   return 0;
+}
+
+// bpf(2), BPF_PROG_TYPE_CGROUP_DEVICE: what took the place of v1's devices controller.
+int do_device_filter(StepContext& context, const steps::StepView& step) {
+  context.detail = "the device filter";
+  constexpr size_t kMostInstructions = 4096;
+  static bpf_insn program[kMostInstructions];
+  const std::string_view bytes = step.text(1);
+  if (bytes.empty() || bytes.size() > sizeof program || bytes.size() % sizeof(bpf_insn) != 0) return EINVAL;
+  std::memcpy(program, bytes.data(), bytes.size());
+  bpf_attr load;
+  std::memset(&load, 0, sizeof load);
+  load.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
+  load.insns = reinterpret_cast<uint64_t>(program);
+  load.insn_cnt = static_cast<uint32_t>(bytes.size() / sizeof(bpf_insn));
+  load.license = reinterpret_cast<uint64_t>("Apache");
+  sys::Fd loaded(static_cast<int>(::syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof load)));
+  if (!loaded.ok()) return errno;
+  sys::Fd cgroup(::open(step.c_str(0), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!cgroup.ok()) return errno;
+  bpf_attr attach;
+  std::memset(&attach, 0, sizeof attach);
+  attach.target_fd = static_cast<uint32_t>(cgroup.get());
+  attach.attach_bpf_fd = static_cast<uint32_t>(loaded.get());
+  attach.attach_type = BPF_CGROUP_DEVICE;
+  attach.attach_flags = BPF_F_ALLOW_MULTI;
+  return ::syscall(SYS_bpf, BPF_PROG_ATTACH, &attach, sizeof attach) == 0 ? 0 : errno;
 }
 
 }  // namespace orch::shim

@@ -163,6 +163,41 @@ void describe_program(Report& report, std::string_view name, int error) {
   }
 }
 
+// The next part of a line that ends at `separator`, which is taken away too.
+std::string_view cut(std::string_view& text, char separator) {
+  const size_t end = text.find(separator);
+  const std::string_view part = text.substr(0, end);
+  text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
+  return part;
+}
+
+// "HOME=/root" as passwd(5) of the container has it for our user, "HOME=/" where it has none: what programs find in
+// runc's containers too. Of a file of more than 64 KiB the beginning counts.
+const char* home_variable() {
+  static char passwd[64 * 1024];
+  static char variable[512];
+  char uid[12];
+  size_t at = sizeof uid;
+  uid_t rest_of_uid = ::getuid();
+  do uid[--at] = static_cast<char>('0' + rest_of_uid % 10);
+  while ((rest_of_uid /= 10) > 0);
+  const ssize_t n = sys::read_small_file("/etc/passwd", passwd, sizeof passwd);
+  std::string_view rest(passwd, n > 0 ? static_cast<size_t>(n) : 0);
+  std::string_view home = "/";
+  while (!rest.empty()) {
+    std::string_view line = cut(rest, '\n');
+    cut(line, ':');
+    cut(line, ':');
+    if (cut(line, ':') != std::string_view(uid + at, sizeof uid - at)) continue;
+    cut(line, ':');
+    cut(line, ':');
+    if (const std::string_view named = cut(line, ':'); !named.empty()) home = named;
+    break;
+  }
+  Text(variable, sizeof variable).add("HOME=").add(home);
+  return variable;
+}
+
 // execve(2) of the step's arguments; returns only where it failed.
 void execute_program(StepContext& context, const steps::StepView& step, Report& report) {
   auto** arguments = static_cast<const char**>(__builtin_alloca((step.texts() + 1) * sizeof(char*)));
@@ -170,11 +205,12 @@ void execute_program(StepContext& context, const steps::StepView& step, Report& 
   step.each_text(0, [&](std::string_view text) { arguments[count++] = text.data(); });
   arguments[count] = nullptr;
   const size_t variables = context.has_environment ? context.environment_step.texts() : 0;
-  auto** environment = static_cast<const char**>(__builtin_alloca((variables + 1) * sizeof(char*)));
+  auto** environment = static_cast<const char**>(__builtin_alloca((variables + 2) * sizeof(char*)));
   count = 0;
   if (context.has_environment) {
     context.environment_step.each_text(0, [&](std::string_view text) { environment[count++] = text.data(); });
   }
+  if (variable_of(context, "HOME").empty()) environment[count++] = home_variable();
   environment[count] = nullptr;
   sys::close_range(3 + context.options.preserved_fds, ~0U, sys::kCloseRangeCloexec);
   // Cleared by changes of user or capabilities, so it comes last (PR_SET_PDEATHSIG(2const)).
@@ -205,6 +241,19 @@ void note_environment(StepContext& context, steps::StepReader rest) {
   }
 }
 
+// Says how far we are and waits for a byte; false where the caller went away.
+bool tell_and_wait(const StepContext& context, Report::What what, int fd) {
+  Report report;
+  report.what = what;
+  report.code = 0;
+  send_report(context, report);
+  char byte;
+  ssize_t n;
+  do n = ::read(fd, &byte, 1);
+  while (n < 0 && errno == EINTR);
+  return n == 1;
+}
+
 // `orch runc create` ends here, `start` lets us go on: a byte through the fifo. A program that is not there is
 // told before, as runc does.
 bool wait_for_start(StepContext& context, const steps::StepReader& rest, Report& report) {
@@ -213,15 +262,7 @@ bool wait_for_start(StepContext& context, const steps::StepReader& rest, Report&
     describe_program(report, name, error);
     return false;
   }
-  Report ready;
-  ready.what = Report::What::ready;
-  ready.code = 0;
-  send_report(context, ready);
-  char byte;
-  ssize_t n;
-  do n = ::read(context.options.start_fifo, &byte, 1);
-  while (n < 0 && errno == EINTR);
-  return n == 1;
+  return tell_and_wait(context, Report::What::ready, context.options.start_fifo);
 }
 
 void reset_signals() {
@@ -262,6 +303,8 @@ int place_stdio(const SpawnOptions& options) {
     if (ok && step.op() == steps::Op::environment) continue;
     if (ok && step.op() == steps::Op::wait_for_start) {
       ok = wait_for_start(context, reader, report);
+    } else if (ok && step.op() == steps::Op::meet) {
+      ok = tell_and_wait(context, Report::What::met, options.meeting_pipe);
     } else if (ok && step.op() == steps::Op::execute) {
       execute_program(context, step, report);
       ok = false;

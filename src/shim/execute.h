@@ -7,24 +7,18 @@
 #include <string_view>
 
 #include "linux/raw.h"
+#include "steps/report.h"
 
 namespace orch::shim {
 
-// What the new process says through its pipe: that it is ready (wait_for_start), that a tolerated step was refused, or
-// why it ended before its program began. The pipe's end without a word is success: execve(2) closed it.
-struct Report {
-  enum class What : uint32_t { refused, ready, failed };
-  What what = What::failed;
-  int32_t error = 0;   // errno
-  int32_t code = 128;  // the exit status that users know: 127 not found, 126 not executable, 128 everything before
-  char text[244] = {};
-};
+using steps::Report;
 
 struct SpawnOptions {
   int input = -1, output = -1, error = -1;  // -1: /dev/null
   bool terminal = false;       // the three are the slave of a pty made by the steps (`console`), or by us for an exec
   int console_socket = -1;     // gets the pty's master (SCM_RIGHTS)
   int start_fifo = -1;         // wait_for_start reads a byte from it
+  int meeting_pipe = -1;       // meet reads a byte from it
   bool die_with_parent = false;
   unsigned preserved_fds = 0;  // descriptors 3, 4, ... that the program gets
 };

@@ -13,77 +13,20 @@ namespace orch::shim {
 
 namespace {
 
-// "/proc/self/fd/7": how mount(2) is told of a place that is held by a descriptor.
-class FdPath {
- public:
-  explicit FdPath(int fd) {
-    std::memcpy(text_, "/proc/self/fd/", 14);
-    char digits[12];
-    int n = 0;
-    do digits[n++] = static_cast<char>('0' + fd % 10);
-    while ((fd /= 10) > 0);
-    size_t at = 14;
-    while (n > 0) text_[at++] = digits[--n];
-    text_[at] = '\0';
-  }
-  const char* c_str() const { return text_; }
-
- private:
-  char text_[32];
-};
-
-enum class Kind { directory, file };
-
 int open_beneath(StepContext& context, const char* path, uint64_t flags) {
   return sys::openat2(context.root.get(), path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
-int make_beneath(int parent, const char* name, Kind kind, mode_t mode) {
-  if (kind == Kind::directory) return ::mkdirat(parent, name, mode);
+int make_beneath(int parent, const char* name, TargetKind kind, mode_t mode) {
+  if (kind == TargetKind::directory) return ::mkdirat(parent, name, mode);
   const int fd = ::openat(parent, name, O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
   if (fd >= 0) ::close(fd);
   return fd < 0 ? -1 : 0;
 }
 
-// An O_PATH descriptor of the target, made with its parents where it is missing. -1 with errno.
-int open_target(StepContext& context, std::string_view target, Kind kind) {
-  char path[4096];
-  while (target.starts_with('/')) target.remove_prefix(1);
-  while (target.ends_with('/')) target.remove_suffix(1);
-  if (target.empty()) target = ".";
-  if (target.size() + 1 > sizeof path) {
-    errno = ENAMETOOLONG;
-    return -1;
-  }
-  std::memcpy(path, target.data(), target.size());
-  path[target.size()] = '\0';
-  const int found = open_beneath(context, path, O_PATH);
-  if (found >= 0 || errno != ENOENT) return found;
-  sys::Fd parent(::fcntl(context.root.get(), F_DUPFD_CLOEXEC, 3));
-  size_t begin = 0;
-  for (size_t i = 0; i <= target.size(); ++i) {
-    if (i < target.size() && path[i] != '/') continue;
-    const bool last = i == target.size();
-    path[i] = '\0';
-    if (i > begin && make_beneath(parent.get(), path + begin, last ? kind : Kind::directory,
-                                  last && kind == Kind::file ? 0644 : 0755) != 0 &&
-        errno != EEXIST) {
-      return -1;
-    }
-    sys::Fd here(open_beneath(context, path, O_PATH));
-    if (!here.ok()) return -1;
-    if (last) return here.release();
-    parent = static_cast<sys::Fd&&>(here);
-    path[i] = '/';
-    begin = i + 1;
-  }
-  errno = ENOENT;
-  return -1;
-}
-
-Kind kind_of(int fd) {
+TargetKind kind_of(int fd) {
   struct stat facts;
-  return ::fstat(fd, &facts) == 0 && !S_ISDIR(facts.st_mode) ? Kind::file : Kind::directory;
+  return ::fstat(fd, &facts) == 0 && !S_ISDIR(facts.st_mode) ? TargetKind::file : TargetKind::directory;
 }
 
 // One detached mount's attributes; kernels before 5.12 take the non-recursive ones by a remount.
@@ -164,6 +107,41 @@ class Options {
 
 }  // namespace
 
+int open_target(StepContext& context, std::string_view target, TargetKind kind) {
+  char path[4096];
+  while (target.starts_with('/')) target.remove_prefix(1);
+  while (target.ends_with('/')) target.remove_suffix(1);
+  if (target.empty()) target = ".";
+  if (target.size() + 1 > sizeof path) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  std::memcpy(path, target.data(), target.size());
+  path[target.size()] = '\0';
+  const int found = open_beneath(context, path, O_PATH);
+  if (found >= 0 || errno != ENOENT) return found;
+  sys::Fd parent(::fcntl(context.root.get(), F_DUPFD_CLOEXEC, 3));
+  size_t begin = 0;
+  for (size_t i = 0; i <= target.size(); ++i) {
+    if (i < target.size() && path[i] != '/') continue;
+    const bool last = i == target.size();
+    path[i] = '\0';
+    if (i > begin && make_beneath(parent.get(), path + begin, last ? kind : TargetKind::directory,
+                                  last && kind == TargetKind::file ? 0644 : 0755) != 0 &&
+        errno != EEXIST) {
+      return -1;
+    }
+    sys::Fd here(open_beneath(context, path, O_PATH));
+    if (!here.ok()) return -1;
+    if (last) return here.release();
+    parent = static_cast<sys::Fd&&>(here);
+    path[i] = '/';
+    begin = i + 1;
+  }
+  errno = ENOENT;
+  return -1;
+}
+
 int do_propagation(StepContext& context, const steps::StepView& step) {
   context.detail = "the propagation of /";
   return ::mount(nullptr, "/", nullptr, step.number(0), nullptr) == 0 ? 0 : errno;
@@ -204,14 +182,14 @@ int do_root(StepContext& context, const steps::StepView& step) {
 
 int do_mount(StepContext& context, const steps::StepView& step) {
   context.detail = "the mount's target";
-  sys::Fd target(open_target(context, step.text(1), Kind::directory));
+  sys::Fd target(open_target(context, step.text(1), TargetKind::directory));
   if (!target.ok()) return errno;
   context.detail = "mount";
   const FdPath path(target.get());
   const char* data = step.text(3).empty() ? nullptr : step.c_str(3);
   if (::mount(step.c_str(0), path.c_str(), step.c_str(2), step.number(0), data) != 0) return errno;
   if (step.number(1) == 0) return 0;
-  sys::Fd mounted(open_target(context, step.text(1), Kind::directory));
+  sys::Fd mounted(open_target(context, step.text(1), TargetKind::directory));
   if (!mounted.ok()) return errno;
   return ::mount(nullptr, FdPath(mounted.get()).c_str(), nullptr, step.number(1), nullptr) == 0 ? 0 : errno;
 }
@@ -240,7 +218,7 @@ int do_device(StepContext& context, const steps::StepView& step) {
   char* slash = std::strrchr(path, '/');
   if (slash == nullptr) return EINVAL;
   *slash = '\0';
-  sys::Fd parent(open_target(context, path, Kind::directory));
+  sys::Fd parent(open_target(context, path, TargetKind::directory));
   if (!parent.ok()) return errno;
   const mode_t mode = static_cast<mode_t>(step.number(0));
   const dev_t device = ::makedev(static_cast<unsigned>(step.number(1)), static_cast<unsigned>(step.number(2)));
@@ -254,7 +232,7 @@ int do_device(StepContext& context, const steps::StepView& step) {
   if (errno != EPERM) return errno;
   sys::Fd host(::open(step.c_str(0), O_PATH | O_CLOEXEC));
   if (!host.ok()) return errno;
-  sys::Fd place(open_target(context, target, Kind::file));
+  sys::Fd place(open_target(context, target, TargetKind::file));
   if (!place.ok()) return errno;
   return ::mount(step.c_str(0), FdPath(place.get()).c_str(), nullptr, MS_BIND, nullptr) == 0 ? 0 : errno;
 }
@@ -269,7 +247,7 @@ int do_symlink(StepContext& context, const steps::StepView& step) {
   char* slash = std::strrchr(path, '/');
   if (slash == nullptr) return EINVAL;
   *slash = '\0';
-  sys::Fd parent(open_target(context, path, Kind::directory));
+  sys::Fd parent(open_target(context, path, TargetKind::directory));
   if (!parent.ok()) return errno;
   if (::symlinkat(step.c_str(0), parent.get(), slash + 1) == 0 || errno == EEXIST) return 0;
   return errno;
@@ -287,7 +265,7 @@ int do_console(StepContext& context, const steps::StepView& step) {
   sys::Fd slave(::ioctl(master.get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
   if (!slave.ok()) return errno;
   if (!step.text(0).empty()) {
-    sys::Fd target(open_target(context, step.text(0), Kind::file));
+    sys::Fd target(open_target(context, step.text(0), TargetKind::file));
     if (!target.ok()) return errno;
     if (::mount(FdPath(slave.get()).c_str(), FdPath(target.get()).c_str(), nullptr, MS_BIND, nullptr) != 0) return errno;
   }
@@ -308,6 +286,15 @@ int do_pivot_root(StepContext& context, const steps::StepView&) {
   if (::mount(nullptr, ".", nullptr, MS_SLAVE | MS_REC, nullptr) != 0) return errno;
   if (::umount2(".", MNT_DETACH) != 0) return errno;
   context.root.reset();
+  return ::chdir("/") == 0 ? 0 : errno;
+}
+
+int do_move_root(StepContext& context, const steps::StepView&) {
+  context.detail = "move of the root";
+  if (::fchdir(context.root.get()) != 0) return errno;
+  if (::mount(".", "/", nullptr, MS_MOVE, nullptr) != 0) return errno;
+  context.root.reset();
+  if (::chroot(".") != 0) return errno;
   return ::chdir("/") == 0 ? 0 : errno;
 }
 

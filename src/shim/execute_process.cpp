@@ -11,6 +11,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 
+#include <sys/sysmacros.h>
 #include "shim/step_context.h"
 
 namespace orch::shim {
@@ -105,6 +106,17 @@ int do_bounding(StepContext& context, const steps::StepView& step) {
   return 0;
 }
 
+// So that the user can open /dev/stdout: pipes and terminals become theirs, as runc does. /dev/null stays root's, and
+// what cannot be changed (a user namespace, a read-only place) stays as it is.
+void give_stdio_to(uid_t uid) {
+  for (int standard = 0; standard < 3; ++standard) {
+    struct stat facts;
+    if (::fstat(standard, &facts) != 0 || facts.st_uid == uid) continue;
+    if (S_ISCHR(facts.st_mode) && facts.st_rdev == ::makedev(1, 3)) continue;
+    if (::fchown(standard, uid, static_cast<gid_t>(-1)) != 0) continue;
+  }
+}
+
 // setgroups(2), setresgid(2), setresuid(2); the capabilities survive until they are set.
 int do_user(StepContext& context, const steps::StepView& step) {
   context.detail = "the user";
@@ -120,6 +132,7 @@ int do_user(StepContext& context, const steps::StepView& step) {
   if (::setgroups(count, groups) != 0 && !(errno == EPERM && count == 0)) return errno;
   const uid_t uid = static_cast<uid_t>(step.number(0));
   const gid_t gid = static_cast<gid_t>(step.number(1));
+  give_stdio_to(uid);
   context.detail = "setgid";
   if (::setresgid(gid, gid, gid) != 0) return errno;
   context.detail = "setuid";
@@ -171,6 +184,7 @@ constexpr Entry kFunctions[] = {
     {steps::Op::make_cgroup, do_make_cgroup},
     {steps::Op::write_file, do_write_file},
     {steps::Op::unshare, do_unshare},
+    {steps::Op::device_filter, do_device_filter},
     {steps::Op::join, do_join},
     {steps::Op::hostname, do_hostname},
     {steps::Op::domainname, do_domainname},
@@ -180,11 +194,13 @@ constexpr Entry kFunctions[] = {
     {steps::Op::bind_root, do_bind_root},
     {steps::Op::root, do_root},
     {steps::Op::mount, do_mount},
+    {steps::Op::filled_tmpfs, do_filled_tmpfs},
     {steps::Op::bind, do_bind},
     {steps::Op::device, do_device},
     {steps::Op::symlink, do_symlink},
     {steps::Op::console, do_console},
     {steps::Op::pivot_root, do_pivot_root},
+    {steps::Op::move_root, do_move_root},
     {steps::Op::read_only_root, do_read_only_root},
     {steps::Op::mask, do_mask},
     {steps::Op::read_only, do_read_only},

@@ -24,7 +24,7 @@ void tell(int fd, const Report& report) { sys::write_all(fd, {reinterpret_cast<c
 }  // namespace
 
 int run_one_shot(int count, char** arguments) {
-  if (count < 6) return 2;
+  if (count < 7) return 2;
   const int steps_fd = std::atoi(arguments[0]), report_fd = std::atoi(arguments[1]);
   SpawnOptions options;
   options.input = 0;
@@ -34,6 +34,7 @@ int run_one_shot(int count, char** arguments) {
   options.start_fifo = std::atoi(arguments[3]);
   options.preserved_fds = static_cast<unsigned>(std::atoi(arguments[4]));
   options.terminal = std::atoi(arguments[5]) != 0;
+  options.meeting_pipe = std::atoi(arguments[6]);
   Spawned spawned = spawn(map_file(steps_fd), options);
   if (spawned.pid < 0) {
     tell(report_fd, spawned.failure);
@@ -53,9 +54,9 @@ int run_one_shot(int count, char** arguments) {
       report = Report{};
       report.what = Report::What::ready;
     }
-    if (report.what == Report::What::ready) report.code = spawned.pid;
+    if (report.what == Report::What::ready || report.what == Report::What::met) report.code = spawned.pid;
     tell(report_fd, report);
-    if (report.what == Report::What::refused) continue;
+    if (report.what == Report::What::refused || report.what == Report::What::met) continue;
     return report.what == Report::What::failed ? 1 : 0;
   }
 }

@@ -14,6 +14,7 @@ enum class Op : uint16_t {
   // in the caller
   make_cgroup,
   write_file,
+  device_filter,
   join_pid,
   clone,
   // in the new process: namespaces
@@ -28,11 +29,14 @@ enum class Op : uint16_t {
   bind_root,
   root,
   mount,
+  filled_tmpfs,
   bind,
   device,
   symlink,
   console,
+  meet,
   pivot_root,
+  move_root,
   read_only_root,
   mask,
   read_only,
@@ -65,6 +69,8 @@ inline constexpr OpInfo kOps[] = {
     // mkdir -p. Directories of cgroup v2; controllers that the parent has are passed on (cgroup.subtree_control).
     {Op::make_cgroup, "make_cgroup", "", "path"},
     {Op::write_file, "write_file", "", "path content"},
+    // A cgroup, and the eBPF program (struct bpf_insn) that says which devices its processes may use.
+    {Op::device_filter, "device_filter", "", "cgroup program"},
     // The child's pid namespace is that of a path.
     {Op::join_pid, "join_pid", "", "path"},
     // CLONE_NEW* flags; the cgroup the child starts in, "" the caller's; id maps for CLONE_NEWUSER.
@@ -86,6 +92,8 @@ inline constexpr OpInfo kOps[] = {
     {Op::root, "root", "", "path"},
     // A new file system: MS_* flags.
     {Op::mount, "mount", "flags propagation", "source target type data"},
+    // A tmpfs that starts with a copy of what its place holds: MS_* flags.
+    {Op::filled_tmpfs, "filled_tmpfs", "flags propagation", "target data"},
     // A bind of a file or directory of the host. `flags`: MS_BIND, MS_REC; `set` and `clear`: MOUNT_ATTR_* of
     // mount_setattr(2); `recursive`: they hold below it too; `propagation`: MS_* or 0.
     {Op::bind, "bind", "flags set clear recursive propagation", "source target subpath"},
@@ -94,7 +102,11 @@ inline constexpr OpInfo kOps[] = {
     {Op::symlink, "symlink", "", "content target"},
     // The terminal's other end at a path (/dev/console).
     {Op::console, "console", "", "target"},
+    // Tells the caller that the namespaces and mounts are there, and waits for its word: hooks run meanwhile.
+    {Op::meet, "meet", "", ""},
     {Op::pivot_root, "pivot_root", "", ""},
+    // Instead of pivot_root(2), where the old root is the kernel's initial one: MS_MOVE and chroot(2).
+    {Op::move_root, "move_root", "", ""},
     {Op::read_only_root, "read_only_root", "", ""},
     // An empty, unreadable place over a path; nothing where there is none.
     {Op::mask, "mask", "", "path"},

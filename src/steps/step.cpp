@@ -82,7 +82,7 @@ Result<void> check_steps(const Steps& steps) {
       return Error::make(Code::internal, "a step has the wrong operands: " + std::string(op.name));
     }
     for (const std::string& text : step.texts) {
-      if (step.op != Op::seccomp && text.find('\0') != std::string::npos) {
+      if (step.op != Op::seccomp && step.op != Op::device_filter && text.find('\0') != std::string::npos) {
         return Error::make(Code::invalid, std::string(op.name) + ": a NUL byte in " + quote(text));
       }
     }
@@ -102,7 +102,8 @@ std::string format_step(const Step& step) {
   const auto text_names = names(op.texts);
   for (size_t i = 0; i < step.texts.size() && !text_names.empty(); ++i) {
     line += ' ' + std::string(name_of(text_names, i)) + '=';
-    line += step.op == Op::seccomp ? std::to_string(step.texts[i].size()) + " bytes" : quote(step.texts[i]);
+    const bool bytes = step.op == Op::seccomp || (step.op == Op::device_filter && i == 1);
+    line += bytes ? std::to_string(step.texts[i].size()) + " bytes" : quote(step.texts[i]);
   }
   return line;
 }

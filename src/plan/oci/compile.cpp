@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/text.h"
+#include "plan/oci/device_filter.h"
 #include "plan/oci/mount_options.h"
 #include "plan/oci/names.h"
 #include "plan/oci/process.h"
@@ -55,6 +56,8 @@ void add_clone(steps::Steps& steps, const Request& request) {
   for (const Value& item : linux_part["namespaces"].items()) {
     const NamespaceType& type = *find_namespace_type(item["type"].as_string());
     const std::string_view path = item["path"].as_string();
+    // A new cgroup namespace is rooted where its maker is at that moment: made later, inside (cgroup_namespaces(7)).
+    if (type.flag == CLONE_NEWCGROUP) continue;
     if (path.empty()) {
       clone.numbers[0] |= type.flag;
     } else if (type.flag == CLONE_NEWPID) {
@@ -65,7 +68,10 @@ void add_clone(steps::Steps& steps, const Request& request) {
     clone.texts[1] = id_map(linux_part["uidMappings"]);
     clone.texts[2] = id_map(linux_part["gidMappings"]);
   }
+  const bool own_user = (clone.numbers[0] & CLONE_NEWUSER) != 0;
   steps.push_back(std::move(clone));
+  // Its root from now on: what it makes shall belong to somebody (user_namespaces(7)).
+  if (own_user) steps.push_back(Step{Op::user, {0, 0}, {}});
 }
 
 void add_joins(steps::Steps& steps, const Value& namespaces) {
@@ -73,6 +79,8 @@ void add_joins(steps::Steps& steps, const Value& namespaces) {
     const std::string_view path = find_namespace(namespaces, type.name)["path"].as_string();
     if (!path.empty() && type.flag != CLONE_NEWPID) steps.push_back(Step{Op::join, {type.flag}, {std::string(path)}});
   }
+  const Value& cgroup = find_namespace(namespaces, "cgroup");
+  if (cgroup.is_object() && cgroup["path"].as_string().empty()) steps.push_back(Step{Op::unshare, {CLONE_NEWCGROUP}, {}});
 }
 
 // --- File system ------------------------------------------------------------------
@@ -110,6 +118,11 @@ Result<void> add_mount(steps::Steps& steps, const Value& mount, const std::strin
     return {};
   }
   if (type.empty()) return invalid(where + ".type: needed, unless it is a bind");
+  if (options.copy_up) {
+    if (type != "tmpfs") return invalid(where + ".options: tmpcopyup is for a tmpfs only");
+    steps.push_back(Step{Op::filled_tmpfs, {options.flags, options.propagation}, {target, options.data}});
+    return {};
+  }
   // A cgroup namespace of its own shows the container's part of the tree only. Where the host's is v1 the mount of
   // v2 may be refused, and the container does without.
   const bool cgroup = type == "cgroup";
@@ -180,7 +193,8 @@ Result<void> add_file_system(steps::Steps& steps, const Request& request) {
   }
   if (mounts_dev(config)) TRY_VOID(add_devices(steps, config));
   if (config["process"]["terminal"].as_bool()) steps.push_back(Step{Op::console, {}, {"/dev/console"}});
-  steps.push_back(Step{Op::pivot_root, {}, {}});
+  if (request.meet) steps.push_back(Step{Op::meet, {}, {}});
+  steps.push_back(Step{request.no_pivot ? Op::move_root : Op::pivot_root, {}, {}});
   if (config["root"]["readonly"].as_bool()) steps.push_back(Step{Op::read_only_root, {}, {}});
   for (const Value& path : config["linux"]["readonlyPaths"].items()) {
     steps.push_back(Step{Op::read_only, {}, {std::string(path.as_string())}});
@@ -196,11 +210,17 @@ Result<void> add_file_system(steps::Steps& steps, const Request& request) {
 Result<steps::Steps> compile(const Request& request) {
   const Value& config = request.config;
   TRY_VOID(check_namespaces(config["linux"]["namespaces"]));
+  if (!config["linux"]["intelRdt"].empty()) return invalid("linux.intelRdt: orch does not drive the resctrl file system; remove it");
   steps::Steps steps;
   if (!request.cgroup.empty()) {
     steps.push_back(Step{Op::make_cgroup, {}, {request.cgroup}});
     for (Step& step : compile_resources(config["linux"]["resources"], request.cgroup, request.facts)) {
       steps.push_back(std::move(step));
+    }
+    if (const Value& rules = config["linux"]["resources"]["devices"]; !rules.empty()) {
+      // Refused where there is no CAP_BPF, or no such kernel; the container's devices are few all the same.
+      TRY(std::string filter, device_filter(rules));
+      steps.push_back(tolerate(Step{Op::device_filter, {}, {request.cgroup, std::move(filter)}}));
     }
   }
   add_clone(steps, request);
@@ -227,6 +247,10 @@ Result<steps::Steps> compile_exec(const ExecRequest& request) {
     // Joining the user namespace that one is in already is an error (setns(2)).
     if (type.flag == CLONE_NEWPID || type.flag == CLONE_NEWTIME || (type.flag == CLONE_NEWUSER && !own_user)) continue;
     steps.push_back(Step{Op::join, {type.flag}, {directory + std::string(type.file)}});
+  }
+  if (request.console) {
+    steps.push_back(Step{Op::root, {}, {"/"}});
+    steps.push_back(Step{Op::console, {}, {""}});
   }
   TRY_VOID(add_process(steps, {request.process, request.seccomp_filter, request.seccomp_flags, false}));
   TRY_VOID(steps::check_steps(steps));

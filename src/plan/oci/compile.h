@@ -31,6 +31,8 @@ struct Request {
   std::string seccomp_filter;  // linux.seccomp compiled (linux/seccomp_filter.h); "" none
   uint64_t seccomp_flags = 0;
   bool wait_for_start = false;  // `orch runc create`
+  bool meet = false;            // hooks run before the root changes
+  bool no_pivot = false;        // `--no-pivot`
   Facts facts;
 };
 
@@ -45,6 +47,7 @@ struct ExecRequest {
   std::string cgroup;
   std::string seccomp_filter;
   uint64_t seccomp_flags = 0;
+  bool console = false;  // a terminal of the container's own devpts; else whoever starts it makes one
 };
 Result<steps::Steps> compile_exec(const ExecRequest& request);
 

@@ -107,6 +107,10 @@ MountOptions parse_mount_options(const Value& options) {
   for (const Value& item : options.items()) {
     const std::string_view name = item.as_string();
     if (apply_named(name, result)) continue;
+    if (name == "tmpcopyup") {
+      result.copy_up = true;
+      continue;
+    }
     // "rro", "rnosuid", ...: the same for everything below (runtime-spec, "Linux mount options").
     if (name.size() > 1 && name[0] == 'r' && apply_named(name.substr(1), result)) {
       result.recursive = true;

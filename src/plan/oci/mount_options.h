@@ -15,6 +15,7 @@ struct MountOptions {
   bool recursive = false;    // they hold for what is mounted below, too
   uint64_t propagation = 0;  // MS_SHARED, ... with MS_REC
   std::string data;          // what is not for the kernel's generic part
+  bool copy_up = false;      // tmpcopyup
   bool bind() const;
 };
 
