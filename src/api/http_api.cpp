@@ -130,9 +130,14 @@ Task<void> HttpApi::handle(wire::Request request, wire::Peer peer, wire::Respond
     if (!served.ok()) co_await send_error(served.error(), accept, responder);
     co_return;
   }
-  if (info.verb == "watch") {
+  if (info.verb == "watch" && !Metrics::serves(info)) {
     auto served = co_await serve_watch(request, info, responder).result();
     if (!served.ok() && !served.error().is(Code::closed)) co_await send_error(served.error(), accept, responder);
+    co_return;
+  }
+  if (Connect::serves(info)) {
+    auto served = co_await connect_.serve(std::move(request), info, std::move(peer), responder).result();
+    if (!served.ok()) co_await send_error(served.error(), accept, responder);
     co_return;
   }
   auto reply = co_await answer(request, info).result();
@@ -161,6 +166,12 @@ Task<HttpApi::Reply> HttpApi::answer(const wire::Request& request, const Request
   how.accepted = co_await negotiate(request.headers.get("Accept"));
   how.include = include_of(request.query);
   how.now = objects_.loop().wall();
+  if (Metrics::serves(info)) {
+    Value metrics = co_await metrics_.read(request, info);
+    Reply reply;
+    reply.body = co_await present_plain(objects_, metrics, how.accepted.format);
+    co_return std::move(reply);
+  }
   if (info.verb == "get" || info.verb == "list") co_return co_await read(request, info, how);
   if (info.verb == "delete" || info.verb == "deletecollection") co_return co_await remove(request, info, how);
   if (info.verb == "create" || info.verb == "update" || info.verb == "patch") {
@@ -180,7 +191,7 @@ Task<HttpApi::Reply> HttpApi::read(const wire::Request& request, const RequestIn
   }
   const std::string& sub = info.target.subresource;
   if (!sub.empty() && sub != "status" && sub != "scale") {
-    co_return Error::make(Code::not_implemented, "pods/" + sub + " needs a node agent; none of this cluster's serves it");
+    co_return Error::make(Code::method_not_allowed, "the server does not allow this method on the requested resource");
   }
   Target target = info.target;
   store::StoredPtr stored = co_await objects_.get(std::move(target));

@@ -4,7 +4,9 @@
 
 #include <memory>
 
+#include "api/connect.h"
 #include "api/endpoints.h"
+#include "api/metrics.h"
 #include "api/objects.h"
 #include "api/presentation.h"
 #include "api/request_info.h"
@@ -15,8 +17,18 @@ namespace orch::api {
 
 class HttpApi final : public wire::Handler {
  public:
-  HttpApi(Objects& objects, Endpoints& endpoints, Random& random, Logger log)
-      : objects_(objects), endpoints_(endpoints), random_(random), log_(std::move(log)) {}
+  // What leads to nodes and pods (logs, exec, proxies, metrics). Null: it is not served.
+  struct Doors {
+    client::NodeDirectory* nodes = nullptr;
+    loop::Network* network = nullptr;
+  };
+  HttpApi(Objects& objects, Endpoints& endpoints, Random& random, Logger log, Doors doors)
+      : objects_(objects),
+        endpoints_(endpoints),
+        random_(random),
+        log_(std::move(log)),
+        connect_(objects, doors.nodes, doors.network),
+        metrics_(objects, connect_) {}
 
   loop::Task<void> handle(wire::Request request, wire::Peer peer, wire::Responder& responder) override;
   size_t max_body(const wire::Request& head) const override;
@@ -41,6 +53,8 @@ class HttpApi final : public wire::Handler {
   Endpoints& endpoints_;
   Random& random_;
   Logger log_;
+  Connect connect_;
+  Metrics metrics_;
 };
 
 }  // namespace orch::api

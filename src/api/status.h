@@ -4,13 +4,13 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "client/status_object.h"
 #include "data/value.h"
 #include "schema/graph.h"
 
 namespace orch::api {
 
-// {"kind":"Status","apiVersion":"v1","status":"Failure","message":...,"reason":...,"code":...}
-Value status_object(const Error& error);
+using client::status_object;
 // The reply to a deletion that took effect at once.
 Value success_status(const schema::Kind& kind, std::string_view name, std::string_view uid);
 

@@ -11,6 +11,7 @@
 #include "api/objects.h"
 #include "base/text.h"
 #include "client/known_types.h"
+#include "client/node_table.h"
 #include "cmd/addresses.h"
 #include "cmd/data_dir.h"
 #include "cmd/system_random.h"
@@ -71,8 +72,9 @@ struct Server {
   std::unique_ptr<api::Objects> objects;
   std::unique_ptr<api::LocalPort> port;
   std::unique_ptr<api::Endpoints> endpoints;
-  std::unique_ptr<api::HttpApi> http_api;
   loop::UvNetwork network;
+  client::NodeTable nodes;
+  std::unique_ptr<api::HttpApi> http_api;
   std::unique_ptr<wire::HttpServer> http_server;
   std::unique_ptr<control::Controllers> controllers;
   std::unique_ptr<scheduler::Scheduler> scheduler;
@@ -106,7 +108,8 @@ Result<void> Server::open() {
   std::string address = advertise + ":" + std::to_string(options.https_listen_port);
   endpoints = std::make_unique<api::Endpoints>(*objects, address,
                                                [this] { return ready ? std::string() : std::string("startup"); });
-  http_api = std::make_unique<api::HttpApi>(*objects, *endpoints, random, log.named("api"));
+  http_api = std::make_unique<api::HttpApi>(*objects, *endpoints, random, log.named("api"),
+                                            api::HttpApi::Doors{&nodes, &network});
 
   root_ca = files.server_ca_pem;
   TRY(auto context, wire::TlsContext::server({files.serving, files.client_ca_pem}));
