@@ -143,7 +143,8 @@ void UvStream::got(ssize_t count, const char* bytes) {
     pending_.append(bytes, static_cast<size_t>(count));
     if (!readable_.has_waiters()) stop_reading();
   } else {
-    read_status_ = static_cast<int>(count);
+    // A terminal's master reads EIO once nobody has the other side open (pty(7)).
+    read_status_ = count == UV_EIO && kind_ == Kind::pipe ? UV_EOF : static_cast<int>(count);
     stop_reading();
   }
   readable_.set();

@@ -10,9 +10,11 @@ namespace orch::shim {
 namespace {
 
 // "cpu memory" -> "+cpu", "+memory": each by itself, so that one that is refused does not take the others along.
-void pass_controllers_on(char* path, size_t length, size_t size) {
-  char controllers[512];
-  if (length + sizeof "/cgroup.subtree_control" > size) return;
+void pass_controllers_on(std::string_view directory) {
+  char path[4096 + 32], controllers[512];
+  const size_t length = directory.size();
+  if (length + sizeof "/cgroup.subtree_control" > sizeof path) return;
+  std::memcpy(path, directory.data(), length);
   std::memcpy(path + length, "/cgroup.controllers", sizeof "/cgroup.controllers");
   const ssize_t n = sys::read_small_file(path, controllers, sizeof controllers);
   std::memcpy(path + length, "/cgroup.subtree_control", sizeof "/cgroup.subtree_control");
@@ -23,7 +25,6 @@ void pass_controllers_on(char* path, size_t length, size_t size) {
     if (used > 1) sys::write_kernel_file(path, {word, used});
     while (*at == ' ' || *at == '\n') ++at;
   }
-  path[length] = '\0';
 }
 
 }  // namespace
@@ -36,16 +37,16 @@ int do_make_cgroup(StepContext& context, const steps::StepView& step) {
   std::memcpy(path, whole.data(), whole.size() + 1);
   if (::mkdir(path, 0755) == 0) {
     const size_t parent = whole.rfind('/');
-    if (parent > 0) pass_controllers_on(path, parent, sizeof path);
+    if (parent > 0) pass_controllers_on(whole.substr(0, parent));
     return 0;
   }
   if (errno == EEXIST) return 0;
   for (size_t i = 1; i <= whole.size(); ++i) {
     if (i < whole.size() && whole[i] != '/') continue;
     path[i] = '\0';
-    if (::mkdir(path, 0755) != 0 && errno != EEXIST) return errno;
+    if (::access(path, F_OK) != 0 && ::mkdir(path, 0755) != 0 && errno != EEXIST) return errno;
     if (i < whole.size()) {
-      pass_controllers_on(path, i, sizeof path);
+      pass_controllers_on(whole.substr(0, i));
       path[i] = '/';
     }
   }

@@ -107,7 +107,7 @@ bool LogFile::put(std::string_view stream, char tag, std::string_view text) {
 
 void LogFile::write(std::string_view stream, bool whole, std::string_view text) {
   if (!file_.ok()) return;
-  if (max_bytes_ > 0 && size_ > 0 && size_ + text.size() > max_bytes_) rotate();
+  if (max_bytes_ > 0 && size_ > 0 && size_ + text.size() + kTimeLength + 12 > max_bytes_) rotate();
   if (lost_ > 0) {
     char note[96] = "orch: log lines were lost because the disk was full; bytes: ";
     size_t used = std::strlen(note);

@@ -6,8 +6,7 @@
 
 namespace orch::shim {
 
-// Descriptors that the runtime leaves in a new shim (runtime/shim_launcher.cpp).
-inline constexpr int kListenerFd = 3, kStepsFd = 4, kReadyFd = 5;
+using steps::kListenerFd, steps::kReadyFd, steps::kStepsFd;
 
 class Pod {
  public:

@@ -14,6 +14,9 @@ namespace orch::steps {
 inline constexpr size_t kMaxMessage = 32 * 1024;
 inline constexpr uint64_t kProtocolVersion = 1;
 
+// Descriptors that a new shim finds: its listening socket, the steps of its sandbox, and where its Report goes.
+inline constexpr int kListenerFd = 3, kStepsFd = 4, kReadyFd = 5;
+
 enum class Kind : uint32_t {
   // orch asks                 fields -> fields of the answer
   hello = 1,      // version -> version, pid; then one `container` event for each container, then `hello_end`
