@@ -36,13 +36,20 @@ class Server:
     def kubeconfig(self):
         return os.path.join(self.data_dir, 'kubeconfig')
 
+    def prefix(self):
+        """What every command of this server's world begins with."""
+        return []
+
+    def role_flags(self):
+        return ['--disable-agent']
+
     def start(self, timeout=30):
         log = open(self.log_path, 'ab')
         started_at = os.path.getsize(self.log_path)
         port = str(self.port or 0)
         self.process = subprocess.Popen(
-            [self.binary, 'server', '--disable-agent', '--data-dir', self.data_dir, '--bind-address', '127.0.0.1',
-             '--https-listen-port', port, *self.flags],
+            [*self.prefix(), self.binary, 'server', *self.role_flags(), '--data-dir', self.data_dir,
+             '--bind-address', '127.0.0.1', '--https-listen-port', port, *self.flags],
             stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         log.close()
         deadline = time.monotonic() + timeout
@@ -86,7 +93,7 @@ class Server:
         home = os.path.join(self.data_dir, 'home')
         os.makedirs(home, exist_ok=True)
         environment = {**os.environ, 'KUBECONFIG': self.kubeconfig, 'HOME': home}
-        done = subprocess.run([binary, *arguments], input=stdin, capture_output=True, text=True,
+        done = subprocess.run([*self.prefix(), binary, *arguments], input=stdin, capture_output=True, text=True,
                               env=environment, timeout=timeout, check=False)
         if check and done.returncode != 0:
             raise AssertionError(f'{" ".join(arguments)}: exit {done.returncode}\n{done.stdout}{done.stderr}')
