@@ -22,6 +22,7 @@ struct Controller {
   plan::Reconciler reconciler;
   client::KeyedQueue<ObjectKey> queue;
   std::map<ObjectKey, Error> failures;  // of the last execution
+  std::map<ObjectKey, Mono> waiting;    // Context::waiting_since
 };
 
 class Driver final : public Controllers {
@@ -89,8 +90,15 @@ class Driver final : public Controllers {
     context.mono = loop_.now();
     context.last_failure = failure == controller.failures.end() ? nullptr : &failure->second;
     context.root_ca = options_.root_ca;
+    auto waiting = controller.waiting.find(key);
+    if (waiting != controller.waiting.end()) context.waiting_since = waiting->second;
     plan::Plan planned = controller.reconciler.reconcile(informers_.snapshot(), key, context);
     const auto requeue_after = planned.requeue_after;
+    if (requeue_after) {
+      controller.waiting.emplace(key, context.mono);
+    } else if (planned.empty()) {
+      controller.waiting.erase(key);
+    }
     Outcome outcome;
     if (!planned.empty()) {
       if (logger_.enabled(LogLevel::debug))

@@ -2,6 +2,7 @@
 
 #include "plan/endpoints/endpoint_slices.h"
 #include "plan/endpoints/endpoints.h"
+#include "plan/endpoints/mirrored_slices.h"
 #include "plan/gc/garbage_collector.h"
 #include "plan/gc/namespace_content.h"
 #include "plan/gc/namespace_defaults.h"
@@ -24,6 +25,7 @@ std::vector<plan::Reconciler> all_reconcilers() {
       plan::pod_collector(),
       plan::endpoint_slice_reconciler(),
       plan::endpoints_reconciler(),
+      plan::endpoint_slice_mirroring_reconciler(),
       plan::node_reconciler(),
       plan::taint_eviction_reconciler(),
   };

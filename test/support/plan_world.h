@@ -16,10 +16,18 @@ class PlanWorld : public FakeCluster {
   std::string root_ca = "root certificate";
 
   plan::Plan decide(const plan::Reconciler& reconciler, const plan::ObjectKey& key, const Error* failure = nullptr) {
-    plan::Context context{now, Mono{now.ns}, failure, root_ca};
+    auto& waiting = waiting_[std::string(reconciler.name)];
+    auto since = waiting.find(key);
+    plan::Context context{now, Mono{now.ns}, failure, root_ca,
+                          since == waiting.end() ? std::nullopt : std::optional(since->second)};
     plan::Plan first = reconciler.reconcile(snapshot(), key, context);
     plan::Plan second = reconciler.reconcile(snapshot(), key, context);
     REQUIRE(plan::format_plan(first) == plan::format_plan(second));
+    if (first.requeue_after) {
+      waiting.emplace(key, context.mono);
+    } else if (first.empty()) {
+      waiting.erase(key);
+    }
     return first;
   }
 
@@ -109,6 +117,7 @@ class PlanWorld : public FakeCluster {
   }
 
   std::vector<plan::Reconciler> reconcilers_;
+  std::map<std::string, std::map<plan::ObjectKey, Mono>> waiting_;  // Context::waiting_since, by reconciler
 };
 
 }  // namespace orch::test

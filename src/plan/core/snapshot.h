@@ -49,6 +49,9 @@ struct Context {
   // null if there was none.
   const Error* last_failure = nullptr;
   std::string_view root_ca;  // PEM, for kube-root-ca.crt
+  // Since when this key's plans have asked to be looked at again; nullopt: the last one had nothing to wait
+  // for and nothing to do. For what has to stay as it is for a while before something is done about it.
+  std::optional<Mono> waiting_since;
 };
 
 // Told of a change to an object (`old` is null for a new one, `now` for a deleted one): which keys

@@ -7,14 +7,13 @@
 #include "plan/core/object.h"
 #include "plan/core/pod.h"
 #include "plan/endpoints/service_ports.h"
+#include "plan/endpoints/slice_labels.h"
 #include "plan/endpoints/slice_packing.h"
 
 namespace orch::plan {
 
 namespace {
 
-constexpr std::string_view service_label = "kubernetes.io/service-name";
-constexpr std::string_view manager_label = "endpointslice.kubernetes.io/managed-by";
 constexpr std::string_view manager = "endpointslice-controller.k8s.io";
 constexpr std::string_view headless_label = "service.kubernetes.io/headless";
 
@@ -27,7 +26,7 @@ struct Group {
 };
 using Groups = std::map<Value, Group, ByValue>;  // by ports
 
-bool is_ours(const Value& slice) { return labels_of(slice)[manager_label].as_string() == manager; }
+bool is_ours(const Value& slice) { return labels_of(slice)[slice_manager_label].as_string() == manager; }
 
 std::vector<std::string_view> families_of(const Value& service) {
   std::vector<std::string_view> families;
@@ -63,7 +62,7 @@ Value endpoint_of(const Snapshot& snapshot, const Value& service, const Value& p
 }
 
 Value labels_for(const Value& service) {
-  Value labels = copied_labels(service).with(service_label, Value(name_of(service))).with(manager_label, Value(manager));
+  Value labels = copied_labels(service).with(service_label, Value(name_of(service))).with(slice_manager_label, Value(manager));
   return is_headless(service) ? labels.with(headless_label, "") : labels;
 }
 

@@ -70,6 +70,11 @@ Plan reconcile_lost_pod(const Snapshot& snapshot, const ObjectKey& key, const Co
   }
   const Value node = snapshot.get(types::nodes, "", node_name);
   if (node.is_null()) {
+    const Duration absent = context.waiting_since ? context.mono - *context.waiting_since : Duration{};
+    if (absent < lost_node_quarantine) {
+      plan.requeue(lost_node_quarantine - absent);
+      return plan;
+    }
     Guard guard{Guard::Condition::absent, ref_to(types::nodes, "", node_name), {}};
     plan_removal(pod, "PodGC: node no longer exists", {guard}, context.now, plan);
   } else if (is_deleting(pod) && is_out_of_service(node)) {
@@ -88,7 +93,8 @@ void keys_of_pod(const Snapshot&, const Type&, const Value& old, const Value& no
 
 void keys_of_node(const Snapshot& snapshot, const Type&, const Value& old, const Value& now,
                   std::vector<ObjectKey>& keys) {
-  if (!now.is_null() && !is_out_of_service(now)) return;
+  // A node that comes (back) ends the quarantine of its pods.
+  if (!now.is_null() && !old.is_null() && !is_out_of_service(now)) return;
   for (const Value& pod : snapshot.indexed(types::pods, index::node, name_of(now.is_null() ? old : now)))
     keys.push_back(key_of(pod));
 }

@@ -13,8 +13,8 @@ namespace orch::plan {
 namespace {
 
 constexpr std::string_view lease_namespace = "kube-node-lease";
-constexpr std::string_view not_ready = "node.kubernetes.io/not-ready";
-constexpr std::string_view unreachable = "node.kubernetes.io/unreachable";
+constexpr std::string_view not_ready = not_ready_taint;
+constexpr std::string_view unreachable = unreachable_taint;
 
 // Taints with effect NoSchedule that follow from a condition (or, without a type, from spec.unschedulable).
 struct TaintRule {
@@ -96,15 +96,24 @@ Value with_schedule_taints(const Value& node, Value taints) {
   return taints;
 }
 
-// At most one of the two, for the state the node is in; none where nothing shall be evicted.
-Value with_execute_taint(const Snapshot& snapshot, const Value& node, Value taints, Instant now) {
+// At most one of the two, for the state the node is in; none where nothing shall be evicted. A node that
+// has one already changes it at once, a new one waits for its turn.
+Value with_execute_taint(const Snapshot& snapshot, const Value& node, Value taints, Instant now, Plan& plan) {
   std::string_view ready = status_of(node, "Ready");
   std::string_view wanted = ready == "False" ? not_ready : ready == "Unknown" ? unreachable : "";
-  const Disruption disruption = wanted.empty() ? Disruption::none : disruption_around(snapshot, node);
-  if (disruption == Disruption::full) wanted = "";
-  for (std::string_view key : {not_ready, unreachable})
-    if (key != wanted && has_taint(taints, key, "NoExecute")) taints = without_taint(taints, key, "NoExecute");
-  if (wanted.empty() || has_taint(taints, wanted, "NoExecute") || disruption == Disruption::partial) return taints;
+  if (!wanted.empty() && disruption_around(snapshot, node) == Disruption::full) wanted = "";
+  bool is_given_up = false;
+  for (std::string_view key : {not_ready, unreachable}) {
+    if (!has_taint(taints, key, "NoExecute")) continue;
+    is_given_up = true;
+    if (key != wanted) taints = without_taint(taints, key, "NoExecute");
+  }
+  if (wanted.empty() || has_taint(taints, wanted, "NoExecute")) return taints;
+  if (!is_given_up) {
+    auto wait = time_until_eviction(snapshot, node, now);
+    if (wait && *wait > Duration{}) plan.requeue(*wait);
+    if (!wait || *wait > Duration{}) return taints;
+  }
   return taints.appended(Value::object({{"key", wanted}, {"effect", "NoExecute"}, {"timeAdded", format_time(now)}}));
 }
 
@@ -112,7 +121,7 @@ void plan_taints(const Snapshot& snapshot, const Value& node, Instant now, Plan&
   // A write of the status before us has moved the resourceVersion: its change brings the key back.
   if (!plan.actions.empty()) return;
   const Value& taints = node["spec"]["taints"];
-  Value wanted = with_execute_taint(snapshot, node, with_schedule_taints(node, taints), now);
+  Value wanted = with_execute_taint(snapshot, node, with_schedule_taints(node, taints), now, plan);
   if (wanted == taints || (wanted.empty() && taints.empty())) return;
   plan.add(update(types::nodes, node.with_path({"spec", "taints"},
                                                wanted.empty() ? std::nullopt : std::optional(wanted))));

@@ -37,6 +37,10 @@ TEST_CASE("Pods of a node that is gone are marked and removed, others stay") {
   world.pod("waiting", "");
   CHECK(world.step() == 0);
   world.finish_deletion(types::nodes, node);
+  CHECK(world.step() == 0);
+  world.now = world.now + 39s;
+  CHECK(world.decide(pod_collector(), ObjectKey{"", "default", "lost"}).requeue_after == 1s);
+  world.now = world.now + 1s;
   Plan plan = world.decide(pod_collector(), ObjectKey{"", "default", "lost"});
   CHECK(format_plan(plan) ==
         "update pods/status default/lost if-absent nodes/n1\n"
@@ -48,6 +52,38 @@ TEST_CASE("Pods of a node that is gone are marked and removed, others stay") {
   CHECK(plan.actions[1].grace_seconds == 0);
   REQUIRE(world.settle());
   CHECK(world.list(types::pods).size() == 2);
+}
+
+TEST_CASE("A node that comes back within 40 seconds keeps its pods") {
+  Pods world;
+  Value node = world.node("n1");
+  world.pod("kept", "n1");
+  world.finish_deletion(types::nodes, node);
+  CHECK(world.step() == 0);
+  world.now = world.now + 30s;
+  node = world.node("n1");
+  CHECK(world.step() == 0);
+  world.finish_deletion(types::nodes, node);
+  CHECK(world.step() == 0);
+  world.now = world.now + 39s;  // 69 after the first loss
+  CHECK(world.step() == 0);
+  CHECK(world.list(types::pods).size() == 1);
+  world.now = world.now + 1s;
+  REQUIRE(world.settle());
+  CHECK(world.list(types::pods).empty());
+}
+
+TEST_CASE("A node that comes tells the collector of its pods") {
+  Pods world;
+  world.pod("p", "n1");
+  Value node = world.node("n1");
+  const Reconciler collector = pod_collector();
+  std::vector<ObjectKey> keys;
+  collector.watches[1].keys_of(world.snapshot(), types::nodes, Value(), node, keys);
+  CHECK(keys == std::vector<ObjectKey>{{"", "default", "p"}});
+  keys.clear();
+  collector.watches[1].keys_of(world.snapshot(), types::nodes, node, node, keys);
+  CHECK(keys.empty());
 }
 
 TEST_CASE("A deleted pod that never got a node is removed at once") {
