@@ -6,7 +6,7 @@ set -euo pipefail
 
 build_packages=(
   g++ meson ninja-build pkg-config git python3 ca-certificates
-  rapidjson-dev libyaml-cpp-dev libuv1-dev libsqlite3-dev libssl-dev zlib1g-dev libzstd-dev
+  rapidjson-dev libyaml-cpp-dev libuv1-dev libsqlite3-dev libssl-dev zlib1g-dev libzstd-dev libnghttp2-dev
   libfmt-dev libspdlog-dev libcli11-dev
   libseccomp-dev libc-ares-dev libcap-dev libnl-3-dev libnl-genl-3-dev libnl-route-3-dev
   libarchive-dev nettle-dev libacl1-dev liblzma-dev liblz4-dev libbz2-dev
