@@ -1,4 +1,4 @@
-// The program's entry: the roles (server, agent); everything else is a verb of the user's.
+// The program's entry: the roles (server, agent) and the OCI runtime; everything else is a verb of the user's.
 
 #include <cstdio>
 #include <string>
@@ -8,6 +8,7 @@
 #include "cli/run.h"
 #include "cmd/options.h"
 #include "cmd/server_role.h"
+#include "runc/run.h"
 
 namespace {
 
@@ -30,5 +31,9 @@ int main(int argc, char** argv) {
   std::vector<std::string> arguments(argv + (argc > 1 ? 2 : 1), argv + argc);
   std::string_view verb = argc > 1 ? argv[1] : "";
   if (verb == "server") return server_main(arguments);
+  if (verb == "runc") return orch::runc::run(arguments);
+  // A symbolic link for who wants a program of that name.
+  const std::string_view name = argc > 0 ? argv[0] : "";
+  if (name.ends_with("orch-runc")) return orch::runc::run({argv + 1, argv + argc});
   return orch::cli::run(argc, argv);
 }

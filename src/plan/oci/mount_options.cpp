@@ -3,6 +3,7 @@
 // mount(2)'s flags: their values are the kernel's ABI (sys/mount.h cannot be included beside it).
 #include <linux/mount.h>
 
+#include <algorithm>
 #include <string_view>
 
 namespace orch::plan::oci {
@@ -120,6 +121,18 @@ MountOptions parse_mount_options(const Value& options) {
     result.data += name;
   }
   return result;
+}
+
+std::vector<std::string> mount_option_names() {
+  std::vector<std::string> names = {"tmpcopyup"};
+  for (const Option& option : kOptions) names.emplace_back(option.name);
+  for (const Option& option : kAccessTimes) names.emplace_back(option.name);
+  for (const Propagation& propagation : kPropagations) names.emplace_back(propagation.name);
+  for (const Option& option : kOptions) {
+    if (option.attribute != 0) names.push_back("r" + std::string(option.name));
+  }
+  std::ranges::sort(names);
+  return names;
 }
 
 }  // namespace orch::plan::oci

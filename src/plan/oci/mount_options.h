@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "data/value.h"
 
@@ -20,5 +21,7 @@ struct MountOptions {
 };
 
 MountOptions parse_mount_options(const Value& options);
+// All that are no data of a file system, for `features`.
+std::vector<std::string> mount_option_names();
 
 }  // namespace orch::plan::oci
