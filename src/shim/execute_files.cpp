@@ -33,8 +33,13 @@ TargetKind kind_of(int fd) {
 int set_attributes(int tree, const steps::StepView& step) {
   const uint64_t set = step.number(1), clear = step.number(2), propagation = step.number(4);
   const bool recursive = step.number(3) != 0;
-  if (set == 0 && clear == 0 && propagation == 0) return 0;
-  return sys::set_mount_attributes(tree, recursive, set, clear, propagation) == 0 ? 0 : errno;
+  if (propagation != 0) {
+    // mount_setattr(2) takes the type alone; that it holds below, too, is a flag of the call.
+    const bool below = (propagation & MS_REC) != 0;
+    if (sys::set_mount_attributes(tree, below, 0, 0, propagation & ~static_cast<uint64_t>(MS_REC)) != 0) return errno;
+  }
+  if (set == 0 && clear == 0) return 0;
+  return sys::set_mount_attributes(tree, recursive, set, clear, 0) == 0 ? 0 : errno;
 }
 
 unsigned long remount_flags(uint64_t attributes) {
