@@ -14,6 +14,7 @@ build_packages=(
 test_packages=(
   curl openssl zstd
   skopeo umoci docker-registry busybox-static
+  podman conmon crun runc qemu-system-x86 nftables iproute2 procps
 )
 fuzz_packages=(clang-14 libclang-rt-14-dev)
 # Worth having, never worth failing for.
