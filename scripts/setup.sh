@@ -142,6 +142,22 @@ setup_old_kubectl() {
   rm -rf "$download"
 }
 
+# The kernel of scripts/vm-test.sh: Debian's for clouds. Unpacked, not installed.
+setup_vm_kernel() {
+  [ -d "$debs_dir/kernel/boot" ] && return 0
+  local download package
+  download="$(mktemp -d)"
+  package="$(apt-cache depends linux-image-cloud-amd64 2>/dev/null | awk '/Depends:/ { print $2; exit }')"
+  if [ -n "$package" ] && (cd "$download" && apt-get -qq -o APT::Sandbox::User=root download "$package") &&
+    dpkg -x "$download"/linux-image-*.deb "$download/kernel"; then
+    mkdir -p "$debs_dir"
+    mv "$download/kernel" "$debs_dir/kernel"
+  else
+    say "linux-image-cloud-amd64 is out of reach: the tests in a virtual machine will be skipped"
+  fi
+  rm -rf "$download"
+}
+
 main() {
   local tests=no fuzz=no argument
   for argument in "$@"; do
@@ -162,6 +178,7 @@ main() {
     apt_install "${test_packages[@]}"
     setup_catch2
     setup_old_kubectl
+    setup_vm_kernel
   fi
   if [ "$fuzz" = yes ]; then apt_install "${fuzz_packages[@]}"; fi
 }

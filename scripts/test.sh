@@ -82,6 +82,7 @@ run_all_e2e() {
   for script in test/e2e/*.sh test/e2e/*.py; do
     if [ -f "$script" ] && [ -x "$script" ]; then run_e2e "$script"; fi
   done
+  run_e2e scripts/vm-test.sh
 }
 
 for argument in "$@"; do

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "data/json.h"
+#include "linux/raw.h"
 #include "loop/files.h"
 
 namespace orch::runc {
@@ -36,7 +37,16 @@ Result<void> Container::save() const {
                                      {"pid", int64_t{pid}},
                                      {"started", started},
                                      {"creating", creating}});
-  return loop::write_file_atomic_now(directory + "/state.json", format_json(value));
+  return replace_file(directory + "/state.json", format_json(value), 0600);
+}
+
+Result<void> replace_file(const std::string& path, std::string_view content, unsigned mode) {
+  const std::string temporary = path + ".new";
+  sys::Fd file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
+  if (!file.ok()) return Error::from_errno(errno, "open " + temporary);
+  if (const int error = sys::write_all(file.get(), content)) return Error::from_errno(error, "write " + temporary);
+  if (::rename(temporary.c_str(), path.c_str()) != 0) return Error::from_errno(errno, "rename to " + path);
+  return {};
 }
 
 Result<Container> load_container(const Context& context, const std::string& id) {

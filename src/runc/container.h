@@ -33,6 +33,9 @@ struct Container {
   Result<void> save() const;
 };
 
+// Into a new file, then in place of the old one. Not synced: after a crash of the machine there is no container either.
+Result<void> replace_file(const std::string& path, std::string_view content, unsigned mode);
+
 // Code::invalid for an id with other characters than runc's.
 Result<void> check_id(const std::string& id);
 // Code::not_found: "container does not exist".

@@ -69,7 +69,7 @@ Value with_activation(const Value& process) {
 
 Result<void> write_pid_file(const std::string& path, pid_t pid) {
   if (path.empty()) return {};
-  return loop::write_file_atomic_now(path, std::to_string(pid), 0644);
+  return replace_file(path, std::to_string(pid), 0644);
 }
 
 Result<sys::SeccompFilter> filter_of(const Value& config) {
