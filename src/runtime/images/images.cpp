@@ -22,6 +22,8 @@ namespace {
 
 constexpr size_t kPipeBytes = 1 << 20;
 constexpr size_t kShortestId = 4;
+// From find() to set_in_use(): the agent tells a little later which images its containers use.
+constexpr Duration kGivenOut = 20s;
 
 bool is_hex(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
@@ -111,6 +113,7 @@ std::optional<Record> Images::find_record(std::string_view reference) const {
 std::optional<Image> Images::find(std::string_view reference) const {
   auto record = find_record(reference);
   if (!record) return std::nullopt;
+  given_out_[record->id] = loop_.now();
   return image_of(*record);
 }
 
@@ -121,7 +124,7 @@ std::vector<Image> Images::list() const {
 }
 
 Result<Image> Images::find_for_user(std::string_view reference) const {
-  if (auto image = find(reference)) return std::move(*image);
+  if (auto record = find_record(reference)) return image_of(*record);
   std::string_view prefix = reference.starts_with("sha256:") ? reference.substr(7) : reference;
   std::optional<Record> fitting;
   if (prefix.size() >= kShortestId && is_hex(prefix)) {
@@ -135,7 +138,10 @@ Result<Image> Images::find_for_user(std::string_view reference) const {
   return Error::make(Code::not_found, "image " + quote(reference) + ": not found");
 }
 
-bool Images::is_in_use(const std::string& id) const { return in_use_.contains(id); }
+bool Images::is_in_use(const std::string& id) const {
+  std::erase_if(given_out_, [&](const auto& entry) { return loop_.now() - entry.second > kGivenOut; });
+  return in_use_.contains(id) || given_out_.contains(id);
+}
 
 // ---- Pulling
 
@@ -167,6 +173,7 @@ Task<void> Images::run_pull(std::shared_ptr<Pull> pull, ImageReference reference
 
 Task<Image> Images::pull(std::string reference, std::vector<RegistryCredentials> credentials) {
   Image image = co_await pull_with_progress(std::move(reference), std::move(credentials), PullProgress());
+  given_out_[image.id] = loop_.now();
   co_return std::move(image);
 }
 

@@ -67,6 +67,7 @@ class Images final : public ImageService {
   loop::Task<Pruned> prune();
   // `find`, and the beginning of an id, as people type it. Errors: Code::not_found, Code::invalid (several fit).
   Result<Image> find_for_user(std::string_view reference) const;
+  // By a container, or given out by find() or pull() so short a while ago that one may be about to start.
   bool is_in_use(const std::string& id) const;
 
  private:
@@ -89,6 +90,7 @@ class Images final : public ImageService {
   std::set<std::string> in_use_;
   bool in_use_known_ = false;
   bool keeping_in_use_ = false;
+  mutable std::map<std::string, Mono> given_out_;
   std::map<std::string, std::shared_ptr<Pull>> pulls_;
   // Before the threads go, what waits for them; before the store goes, the threads.
   std::unique_ptr<Workers> workers_;

@@ -447,8 +447,8 @@ TEST_CASE("names are taken away one by one, the image goes with the last, and ne
   REQUIRE(imported.ok());
   std::string id = imported->at(0).id;
   REQUIRE(world.run(world.images->remove("a:1")).ok());
-  CHECK_FALSE(world.images->find("a:1"));
-  REQUIRE(world.images->find("b:2"));
+  CHECK_FALSE(world.images->find_for_user("a:1").ok());
+  REQUIRE(world.images->find_for_user("b:2").ok());
   world.images->set_in_use({id});
   auto refused = world.run(world.images->remove("b:2"));
   REQUIRE_FALSE(refused.ok());
@@ -459,6 +459,16 @@ TEST_CASE("names are taken away one by one, the image goes with the last, and ne
   CHECK(world.run(world.images->remove(id.substr(7, 8))).ok());
   CHECK(world.images->list().empty());
   CHECK(world.run(world.images->remove("b:2")).error().is(Code::not_found));
+}
+
+TEST_CASE("an image that was just given out is not taken away before its container starts") {
+  World world;
+  write(world.directory / "a.tar", docker_archive({low()}, {"a:1"}));
+  REQUIRE(world.run(world.images->import_path(world.directory / "a.tar", "")).ok());
+  world.images->set_in_use({});
+  REQUIRE(world.images->find("a:1"));
+  CHECK(world.run(world.images->collect(int64_t{1} << 60)).value() == 0);
+  CHECK(world.run(world.images->remove("a:1")).error().is(Code::conflict));
 }
 
 TEST_CASE("who is used is remembered for processes that come later") {
@@ -488,10 +498,10 @@ TEST_CASE("collection takes what was unused longest, never what is pinned or use
   world.images->set_in_use({ids[1]});
   int64_t freed = world.run(world.images->collect(1)).value();
   CHECK(freed > 100'000);
-  CHECK(world.images->find("i0"));
-  CHECK(world.images->find("i1"));
-  CHECK_FALSE(world.images->find("i2"));
-  CHECK(world.images->find("i3"));
+  CHECK(world.images->find_for_user("i0").ok());
+  CHECK(world.images->find_for_user("i1").ok());
+  CHECK_FALSE(world.images->find_for_user("i2").ok());
+  CHECK(world.images->find_for_user("i3").ok());
   auto usage = world.run(world.images->disk_usage());
   REQUIRE(usage.ok());
   CHECK(usage->capacity_bytes > usage->available_bytes);
@@ -515,9 +525,9 @@ TEST_CASE("archives in the store's directory are imported once, pinned, and agai
     REQUIRE(world.run(work(*world.images)).ok());
   };
   preload();
-  REQUIRE(world.images->find("a:1"));
-  CHECK(world.images->find("a:1")->pinned);
-  REQUIRE(world.images->find("busybox"));
+  REQUIRE(world.images->find_for_user("a:1").ok());
+  CHECK(world.images->find_for_user("a:1")->pinned);
+  REQUIRE(world.images->find_for_user("busybox").ok());
   CHECK(world.logged.find("cannot import an image file=") != std::string::npos);
   CHECK(world.logged.find("broken.tar") != std::string::npos);
   preload();
@@ -525,7 +535,7 @@ TEST_CASE("archives in the store's directory are imported once, pinned, and agai
   write(world.directory / "images/first.tar", docker_archive({top()}, {"a:1"}));
   preload();
   CHECK(world.logged.find("first.tar") != std::string::npos);
-  CHECK(world.text(*world.images->find("a:1"), "usr/bin/top") == noise(300'000));
+  CHECK(world.text(*world.images->find_for_user("a:1"), "usr/bin/top") == noise(300'000));
   REQUIRE(world.run(world.images->remove("a:1")).ok());
   preload();
   CHECK(world.images->find("a:1"));
