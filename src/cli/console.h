@@ -13,6 +13,8 @@
 
 namespace orch::cli {
 
+class Terminal;
+
 class Console {
  public:
   virtual ~Console() = default;
@@ -21,6 +23,8 @@ class Console {
   virtual Result<std::string> read_input() = 0;  // stdin up to its end
   virtual std::optional<std::string> variable(std::string_view name) const = 0;
   virtual Instant now() const = 0;
+  // Standard input as it comes; null where there is none (tests).
+  virtual Terminal* terminal() { return nullptr; }
 
   virtual Result<std::string> read_file(const std::string& path) = 0;
   virtual Result<void> write_file(const std::string& path, std::string_view text) = 0;  // mode 0600
@@ -34,6 +38,9 @@ class Console {
 
 class ProcessConsole final : public Console {
  public:
+  // The terminal outlives it.
+  explicit ProcessConsole(Terminal* terminal = nullptr) : terminal_(terminal) {}
+  Terminal* terminal() override { return terminal_; }
   void out(std::string_view text) override;
   void error(std::string_view text) override;
   Result<std::string> read_input() override;
@@ -45,6 +52,9 @@ class ProcessConsole final : public Console {
   bool is_directory(const std::string& path) const override;
   Result<std::vector<std::string>> list_directory(const std::string& path) override;
   Result<int> run_editor(const std::string& command, const std::string& path) override;
+
+ private:
+  Terminal* terminal_;
 };
 
 // A failure of ours (not of the server, not of the command line): exit 1, "error: <message>".

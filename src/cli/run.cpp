@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "cli/terminal.h"
 #include "cli/verbs.h"
 #include "loop/uv_loop.h"
 #include "loop/uv_network.h"
@@ -20,7 +21,9 @@ using MakeVerbs = std::vector<Verb> (*)();
 constexpr MakeVerbs kVerbs[] = {get_verbs,    apply_verbs,   delete_verbs, change_verbs,
                                 label_verbs,  rollout_verbs, wait_verbs,   node_verbs,
                                 config_verbs, cluster_verbs, create_verbs, edit_verbs,
-                                describe_verbs, explain_verbs, image_verbs};
+                                describe_verbs, explain_verbs, image_verbs,
+                                logs_verbs,     exec_verbs,    cp_verbs,
+                                port_forward_verbs, top_verbs};
 
 }  // namespace
 
@@ -194,7 +197,8 @@ Task<void> run_into(loop::Loop& loop, loop::Network& network, Console& console,
 int run(int argc, char** argv) {
   loop::UvLoop loop;
   loop::UvNetwork network(loop);
-  ProcessConsole console;
+  auto terminal = process_terminal(loop);
+  ProcessConsole console(terminal.get());
   std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
   int code = 1;
   auto result = loop.run(run_into(loop, network, console, std::move(words), code));

@@ -22,5 +22,10 @@ std::vector<Verb> wait_verbs();
 std::vector<Verb> rollout_verbs();
 std::vector<Verb> config_verbs();
 std::vector<Verb> image_verbs();
+std::vector<Verb> logs_verbs();
+std::vector<Verb> exec_verbs();
+std::vector<Verb> port_forward_verbs();
+std::vector<Verb> top_verbs();
+std::vector<Verb> cp_verbs();
 
 }  // namespace orch::cli

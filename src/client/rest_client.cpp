@@ -40,6 +40,7 @@ wire::ClientRequest RestClient::with_headers(RestRequest request) const {
     http.headers.add("Authorization", "Bearer " + options_.bearer_token);
   }
   for (const auto& [name, value] : options_.headers) http.headers.add(name, value);
+  for (const auto& [name, value] : request.headers.all()) http.headers.add(name, value);
   if (!request.content_type.empty()) http.headers.add("Content-Type", std::move(request.content_type));
   return http;
 }

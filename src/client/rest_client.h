@@ -34,6 +34,7 @@ struct RestRequest {
   std::string accept = "application/json";
   std::string content_type;  // of the body, where there is one
   std::string body;
+  wire::Headers headers;  // besides those
 };
 
 struct RestReply {

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "loop/scope.h"
+#include "loop/timeout.h"
 #include "wire/remote_command.h"
 #include "wire/spdy_session.h"
 #include "wire/websocket.h"
@@ -52,6 +53,7 @@ class Forwarder {
   Task<void> forget_incomplete(std::string request_id, std::weak_ptr<Pair> pair);
   Task<void> forward(PairPtr pair);
   Task<void> copy(PairPtr pair);
+  static Task<void> drain(SpdyStream& stream);
   static Task<void> to_pod(SpdyStream& from, Stream& to);
   static Task<void> from_pod(Stream& from, SpdyStream& to, loop::Event& over);
 
@@ -109,6 +111,15 @@ Task<void> Forwarder::forward(PairPtr pair) {
   }
   co_await pair->error->finish().result();
   co_await pair->data->finish().result();
+  // A client ends its side once it has read ours; a reset before that would hurry it.
+  co_await loop::with_timeout(loop_, drain(*pair->data), kPairTimeout).result();
+}
+
+Task<void> Forwarder::drain(SpdyStream& stream) {
+  while (true) {
+    std::string some = co_await stream.read();
+    if (some.empty()) co_return;
+  }
 }
 
 Task<void> Forwarder::copy(PairPtr pair) {

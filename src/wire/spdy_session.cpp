@@ -104,6 +104,7 @@ struct SpdySession::Core : std::enable_shared_from_this<SpdySession::Core> {
   void receive(SpdyFrame frame);
   void receive_open(SpdyFrame& frame);
   void receive_data(SpdyFrame& frame);
+  void receive_reset(const SpdyFrame& frame);
   void receive_window(const SpdyFrame& frame);
   void receive_settings(const SpdyFrame& frame);
 
@@ -188,6 +189,17 @@ void SpdySession::Core::receive_data(SpdyFrame& frame) {
   state->notify();
 }
 
+// What came before the peer's end stays readable; otherwise all is lost.
+void SpdySession::Core::receive_reset(const SpdyFrame& frame) {
+  auto found = streams.find(frame.stream);
+  if (found == streams.end()) return;
+  auto state = found->second;
+  if (!state->peer_done) return break_stream(state, closed("the stream was reset, status " + std::to_string(frame.value)));
+  state->we_done = true;
+  forget_if_done(state);
+  state->notify();
+}
+
 void SpdySession::Core::receive_window(const SpdyFrame& frame) {
   peer_has_windows = true;
   auto found = streams.find(frame.stream);
@@ -227,8 +239,7 @@ void SpdySession::Core::receive(SpdyFrame frame) {
       forget_if_done(state);
       return state->notify();
     case SpdyType::rst_stream:
-      if (state) break_stream(state, closed("the stream was reset, status " + std::to_string(frame.value)));
-      return;
+      return receive_reset(frame);
     case SpdyType::settings:
       return receive_settings(frame);
     case SpdyType::ping:

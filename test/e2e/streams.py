@@ -261,6 +261,27 @@ def websocket_before_it_was_default(k):
         case(k)
 
 
+# Verbs whose output does not change between two runs: orch's own beside the newest kubectl.
+BESIDE = ['logs done', 'logs two', 'logs two -c b --prefix', 'logs -l app=done', 'logs -l app=zzz', 'logs done -p',
+          'logs waits', 'logs none', 'logs done -c x', 'logs done --tail=1 --limit-bytes=3', 'logs pod/done',
+          'exec one -- nope', 'exec far -- ls', 'exec two -- echo hi', 'exec none -- ls', 'exec one -- false',
+          'top pod', 'top pod --containers --sum', 'top pod none', 'top pod -l app=two --no-headers', 'top pod -A --sort-by=cpu --sum',
+          'cp a b', 'cp /nonexist one:/tmp/x', 'port-forward far 80']
+
+
+def orch_binary():
+    for path in (os.environ.get('ORCH_BIN', ''), os.path.join(ROOT, 'build', 'orch'), os.path.join(ROOT, 'build-test', 'orch')):
+        if os.path.exists(path):
+            return path
+    return None
+
+
+def beside(words, kubectl, orch):
+    theirs, ours = (one.run(*words.split()) for one in (kubectl, orch))
+    for what in ('returncode', 'stdout', 'stderr'):
+        assert getattr(theirs, what) == getattr(ours, what), f'{what}:\n{getattr(theirs, what)}\n{getattr(ours, what)}'
+
+
 def main():
     report = Report()
     if not os.path.exists(SERVER):
@@ -276,6 +297,16 @@ def main():
                 report.case(f'kubectl {version}: {case.__name__}', case, k)
             if version in ('1.29', '1.30'):
                 report.case(f'kubectl {version}: over WebSocket', websocket_before_it_was_default, k)
+        own = orch_binary()
+        if own is None:
+            report.skip('orch', 'the program is not built')
+        else:
+            orch = Kubectl(world, own)
+            for case in (logs, follow, execute, large, terminal, attach, copy, port_forward, top):
+                report.case(f'orch: {case.__name__}', case, orch)
+            newest = [Kubectl(world, path) for version, path in binaries if version == '1.33']
+            for words in BESIDE if newest else []:
+                report.case(f'orch beside kubectl 1.33: {words}', beside, words, newest[0], orch)
         wait_for(lambda: world.process.poll() is None, 'the server to be there still')
     return report.finish()
 

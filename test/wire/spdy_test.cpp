@@ -335,6 +335,25 @@ TEST_CASE("a reset by the peer ends reads and writes of that stream only") {
   CHECK(world.loop.run(second->write("x")).ok());
 }
 
+TEST_CASE("a reset behind the peer's end leaves what came before it") {
+  RawWorld world;
+  world.send(open_frame(1, "a"));
+  auto stream = *world.loop.run(world.server.accept());
+  SpdyFrame data;
+  data.stream = 1;
+  data.payload = "last words";
+  data.fin = true;
+  world.send(data);
+  SpdyFrame reset;
+  reset.type = SpdyType::rst_stream;
+  reset.stream = 1;
+  reset.value = SpdyReset::cancel;
+  world.send(reset);
+  CHECK(*world.loop.run(stream->read()) == "last words");
+  CHECK(world.loop.run(stream->read())->empty());
+  CHECK(world.loop.run(stream->write("x")).error().is(Code::closed));
+}
+
 TEST_CASE("windows hold back a writer once the peer has shown that it has some") {
   RawWorld world;
   SpdyFrame settings;
