@@ -89,7 +89,7 @@ void PodWorker::set_gone() {
 void PodWorker::references_changed() {
   references_known_.set();
   ResolvedReferences now = parts_.references.resolve(uid_, references_);
-  if (now.config_maps != references_.config_maps || now.secrets != references_.secrets) ++generation_;
+  if (now.config_maps != references_.config_maps || now.secrets != references_.secrets || now.tokens != references_.tokens) ++generation_;
   look_soon();
 }
 

@@ -34,7 +34,7 @@ struct ReferenceWatcher::Item {
 };
 
 ReferenceWatcher::ReferenceWatcher(loop::Loop& loop, client::ApiPort& api, Logger logger)
-    : loop_(loop), api_(api), logger_(std::move(logger)) {}
+    : loop_(loop), api_(api), logger_(logger), tokens_(loop, api, logger) {}
 
 ReferenceWatcher::~ReferenceWatcher() = default;
 
@@ -59,6 +59,7 @@ void ReferenceWatcher::heard(const ItemKey& key) {
 
 void ReferenceWatcher::want(const std::string& pod_uid, const std::string& ns, plan::pod::References references,
                             std::function<void()> changed) {
+  tokens_.want(pod_uid, ns, references.tokens, changed);
   wants_.insert_or_assign(pod_uid, Want{ns, references, std::move(changed)});
   for (const std::string& name : references.config_maps) item(plan::types::config_maps, ns, name);
   for (const std::string& name : references.secrets) item(secrets, ns, name);
@@ -69,6 +70,7 @@ void ReferenceWatcher::want(const std::string& pod_uid, const std::string& ns, p
 }
 
 void ReferenceWatcher::drop(const std::string& pod_uid) {
+  tokens_.drop(pod_uid);
   wants_.erase(pod_uid);
   prune();
 }
@@ -103,6 +105,11 @@ ResolvedReferences ReferenceWatcher::resolve(const std::string& pod_uid, const R
   resolved.tokens = fallback.tokens;
   auto want = wants_.find(pod_uid);
   if (want == wants_.end()) return fallback;
+  for (const auto& [key, token] : tokens_.tokens(pod_uid)) {
+    // What was kept on disk is better than nothing while the API cannot be asked.
+    auto& known = resolved.tokens[key];
+    if (!token.token.empty() || known.token.empty()) known = token;
+  }
   const std::string& ns = want->second.ns;
   auto fill = [&](std::string_view resource, const std::set<std::string>& names, const auto& before, auto& into) {
     for (const std::string& name : names) {
@@ -135,6 +142,8 @@ bool ReferenceWatcher::is_known(const std::string& pod_uid, const ResolvedRefere
     if (!resolved.config_maps.contains(name)) return false;
   for (const std::string& name : want->second.references.secrets)
     if (!resolved.secrets.contains(name)) return false;
+  for (const plan::pod::TokenWish& wish : want->second.references.tokens)
+    if (!resolved.tokens.contains(wish.key)) return false;
   // Without one Service the API has not spoken: it has its own.
   return !want->second.references.needs_services || (services_ && services_->informer.is_synced()) ||
          !fallback.services.empty();

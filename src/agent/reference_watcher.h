@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/log.h"
+#include "agent/token_keeper.h"
 #include "client/informer.h"
 #include "loop/scope.h"
 #include "plan/pod/references.h"
@@ -48,6 +49,7 @@ class ReferenceWatcher {
   std::map<std::string, Want> wants_;  // by pod uid
   std::map<ItemKey, std::unique_ptr<Item>> items_;
   std::unique_ptr<Item> services_;
+  TokenKeeper tokens_;
 };
 
 }  // namespace orch::agent

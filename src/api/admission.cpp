@@ -93,7 +93,7 @@ void Admission::observe(const schema::Kind& kind, const Value& old_object, const
 Result<std::unique_ptr<Admission>> builtin_admission(const store::Store& store, const AdmissionOptions& options) {
   std::vector<std::unique_ptr<AdmissionPlugin>> plugins;
   plugins.push_back(std::make_unique<NamespaceLifecycle>(store));
-  plugins.push_back(make_service_account_plugin(store));
+  plugins.push_back(make_service_account_plugin(store, options.mount_account_tokens));
   plugins.push_back(make_default_toleration_plugin());
   plugins.push_back(make_priority_plugin(store));
   plugins.push_back(std::make_unique<DefaultStorageClass>(store));

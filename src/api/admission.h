@@ -40,6 +40,8 @@ class AdmissionPlugin {
 struct AdmissionOptions {
   std::string service_cidr = "10.43.0.0/16";
   std::string cluster_dns = "10.43.0.10";
+  // Pods get a token of their service account (kube-api-access-...).
+  bool mount_account_tokens = false;
   int node_port_min = 30000;
   int node_port_max = 32767;
 };

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "api/status.h"
+#include "base/random.h"
 #include "base/text.h"
 
 namespace orch::api {
@@ -15,9 +16,49 @@ bool is_new_pod(const AdmissionRequest& request) {
          request.subresource.empty();
 }
 
+constexpr std::string_view kTokenVolume = "kube-api-access-";
+constexpr std::string_view kTokenPath = "/var/run/secrets/kubernetes.io/serviceaccount";
+constexpr int64_t kTokenSeconds = 3607;  // kube-apiserver's: one that nobody asks for by chance
+
+Value token_volume(std::string_view name) {
+  Value token = Value::object({{"path", "token"}, {"expirationSeconds", kTokenSeconds}});
+  Value ca = Value::object({{"name", "kube-root-ca.crt"},
+                            {"items", Value::list({Value::object({{"key", "ca.crt"}, {"path", "ca.crt"}})})}});
+  Value field = Value::object({{"apiVersion", "v1"}, {"fieldPath", "metadata.namespace"}});
+  Value ns = Value::object({{"items", Value::list({Value::object({{"path", "namespace"}, {"fieldRef", field}})})}});
+  Value sources = Value::list({Value::object({{"serviceAccountToken", token}}), Value::object({{"configMap", ca}}),
+                               Value::object({{"downwardAPI", ns}})});
+  return Value::object({{"name", name}, {"projected", Value::object({{"defaultMode", 0644}, {"sources", sources}})}});
+}
+
+// Every container that mounts nothing there gets the account's token, the API's CA and the namespace.
+Value with_token_volume(const Value& pod) {
+  std::string name;
+  for (const Value& volume : pod["spec"]["volumes"].items())
+    if (volume["name"].as_string().starts_with(kTokenVolume)) name = volume["name"].as_string();
+  const bool has_volume = !name.empty();
+  if (!has_volume) name = std::string(kTokenVolume) + safe_encode(pod["metadata"]["uid"].as_string().substr(0, 5));
+  const Value mount = Value::object({{"name", name}, {"readOnly", true}, {"mountPath", kTokenPath}});
+  bool mounted = false;
+  ObjectBuilder spec(pod["spec"]);
+  for (std::string_view list : {"initContainers", "containers"}) {
+    std::vector<Value> containers;
+    for (const Value& container : pod["spec"][list].items()) {
+      const bool taken = std::ranges::any_of(container["volumeMounts"].items(),
+                                             [](const Value& each) { return each["mountPath"].as_string() == kTokenPath; });
+      mounted = mounted || !taken;
+      containers.push_back(taken ? container : container.with("volumeMounts", container["volumeMounts"].appended(mount)));
+    }
+    if (!containers.empty()) spec.set(list, Value::list(std::move(containers)));
+  }
+  if (!mounted) return pod;
+  if (!has_volume) spec.set("volumes", pod["spec"]["volumes"].appended(token_volume(name)));
+  return pod.with("spec", std::move(spec).build());
+}
+
 class ServiceAccountPlugin final : public AdmissionPlugin {
  public:
-  explicit ServiceAccountPlugin(const store::Store& store) : store_(store) {}
+  ServiceAccountPlugin(const store::Store& store, bool mount_tokens) : store_(store), mount_tokens_(mount_tokens) {}
   std::string_view name() const override { return "ServiceAccount"; }
 
   Result<Value> mutate(const AdmissionRequest& request, Value pod) override {
@@ -28,18 +69,25 @@ class ServiceAccountPlugin final : public AdmissionPlugin {
     if (account.empty()) account = "default";
     std::string key = "/registry/core/serviceaccounts/" + std::string(request.ns) + "/" + account;
     // "default" comes a moment after its namespace; a pod need not wait for that.
-    if (account != "default" && !store_.get(key)) {
+    store::StoredPtr found = store_.get(key);
+    if (account != "default" && !found) {
       return forbidden(request.kind, request.name,
                        "error looking up service account " + std::string(request.ns) + "/" + account +
                            ": serviceaccount " + quote(account) + " not found");
     }
     ObjectBuilder spec(pod["spec"]);
     spec.set("serviceAccountName", account).set("serviceAccount", account);
-    return pod.with("spec", std::move(spec).build());
+    const Value& own = found ? found->value : Value::null();
+    if (pod["spec"]["imagePullSecrets"].empty()) spec.set_if("imagePullSecrets", own["imagePullSecrets"]);
+    pod = pod.with("spec", std::move(spec).build());
+    const Value& says = pod["spec"]["automountServiceAccountToken"];
+    const bool wanted = says.is_bool() ? says.as_bool() : own["automountServiceAccountToken"].as_bool(true);
+    return mount_tokens_ && wanted ? with_token_volume(pod) : pod;
   }
 
  private:
   const store::Store& store_;
+  bool mount_tokens_;
 };
 
 class DefaultTolerationSeconds final : public AdmissionPlugin {
@@ -137,8 +185,8 @@ class PriorityPlugin final : public AdmissionPlugin {
 
 }  // namespace
 
-std::unique_ptr<AdmissionPlugin> make_service_account_plugin(const store::Store& store) {
-  return std::make_unique<ServiceAccountPlugin>(store);
+std::unique_ptr<AdmissionPlugin> make_service_account_plugin(const store::Store& store, bool mount_tokens) {
+  return std::make_unique<ServiceAccountPlugin>(store, mount_tokens);
 }
 
 std::unique_ptr<AdmissionPlugin> make_default_toleration_plugin() {

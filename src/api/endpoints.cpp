@@ -1,5 +1,6 @@
 #include "api/endpoints.h"
 
+#include "api/account_tokens.h"
 #include "api/negotiation.h"
 #include "api/status.h"
 #include "base/text.h"
@@ -141,6 +142,12 @@ Result<const Endpoints::Document*> Endpoints::find_document(const wire::Request&
   }
   if (path == "/openapi/v2" || path == "/openapi/v3" || path.starts_with("/openapi/v3/")) {
     return openapi_document(request, path);
+  }
+  if (const AccountTokens* tokens = objects_.tokens()) {
+    if (path == "/.well-known/openid-configuration")
+      return &document(std::string(path), std::string(kJson), [&] { return format_json(tokens->discovery()); });
+    if (path == "/openid/v1/jwks")
+      return &document(std::string(path), "application/jwk-set+json", [&] { return format_json(tokens->key_set()); });
   }
   size_t depth = split(path, '/').size() - 1;
   bool core = path == "/api" || (path.starts_with("/api/") && depth == 2);

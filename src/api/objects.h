@@ -19,8 +19,10 @@
 
 namespace orch::api {
 
+class AccountTokens;
+
 struct Requester {
-  std::string user;
+  std::string user, uid;
   std::vector<std::string> groups;
 };
 
@@ -58,6 +60,7 @@ class Objects {
     Random& random;
     Admission& admission;
     Logger log;
+    const AccountTokens* tokens = nullptr;  // null: TokenRequests are refused, tokens are not believed
   };
   explicit Objects(Parts parts) : p_(std::move(parts)) {}
 
@@ -79,6 +82,7 @@ class Objects {
   store::Store& store() const { return p_.store; }
   const schema::Registry& registry() const { return *p_.registry; }
   const schema::Hooks& hooks() const { return p_.hooks; }
+  const AccountTokens* tokens() const { return p_.tokens; }
 
   // The stored form seen as `kind` (events.k8s.io shows core Events). Shares where it can.
   Value as_kind(const schema::Kind& kind, const Value& stored) const;
@@ -108,6 +112,8 @@ class Objects {
                                   client::WriteOptions options, bool retry);
   loop::Task<Written> bind(client::Target target, Value binding, client::WriteOptions options);
   loop::Task<Written> evict(client::Target target, Value eviction, client::WriteOptions options);
+  loop::Task<Written> request_token(client::Target target, Value request, client::WriteOptions options);
+  loop::Task<Written> review_token(const schema::Kind& kind, Value review, client::WriteOptions options);
   // The object in the form it is kept in.
   Value to_storage(const schema::Kind& kind, const Value& object) const;
 

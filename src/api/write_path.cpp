@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "api/account_tokens.h"
 #include "api/objects.h"
 #include "api/status.h"
 #include "base/text.h"
@@ -143,6 +144,12 @@ Task<Written> Objects::create(Target target, Value object, WriteOptions options)
   }
   if (target.subresource == "eviction") {
     co_return co_await evict(std::move(target), std::move(object), std::move(options));
+  }
+  if (target.subresource == "token") {
+    co_return co_await request_token(std::move(target), std::move(object), std::move(options));
+  }
+  if (asked->kind == "TokenReview") {
+    co_return co_await review_token(*asked, std::move(object), std::move(options));
   }
   if (!target.subresource.empty()) {
     co_await fail(Error::make(Code::method_not_allowed, "create is not supported on " + target.resource + "/" +
@@ -421,6 +428,39 @@ Task<Written> Objects::bind(Target target, Value binding, WriteOptions options) 
                                  {"status", "Success"},
                                  {"code", 201}});
   written.stored = nullptr;
+  written.created = true;
+  co_return std::move(written);
+}
+
+// POST serviceaccounts/<name>/token: nothing is stored.
+Task<Written> Objects::request_token(Target target, Value request, WriteOptions options) {
+  if (!p_.tokens) co_await fail(Error::make(Code::not_found, "the server could not find the requested resource"));
+  const schema::Type* type = p_.registry->find_type("k8s.io.api.authentication.v1", "TokenRequest");
+  Written written;
+  schema::Pruned pruned = co_await schema::prune(*type, request);
+  request = schema::apply_defaults(*type, pruned.object, p_.hooks);
+  std::vector<Cause> causes = schema::validate_type(*type, request, p_.hooks);
+  if (!causes.empty()) {
+    std::string text = "TokenRequest.authentication.k8s.io \"\" is invalid: " + causes.front().field + ": " + causes.front().message;
+    co_await fail(Error::from_causes(std::move(text), std::move(causes)));
+  }
+  target.subresource.clear();
+  StoredPtr account = co_await get(target);
+  if (options.dry_run) {
+    written.value = request.with("apiVersion", "authentication.k8s.io/v1").with("kind", "TokenRequest");
+  } else {
+    written.value = co_await p_.tokens->issue(p_.store, account->value, request, p_.loop.wall(), p_.random);
+  }
+  written.created = true;
+  co_return std::move(written);
+}
+
+Task<Written> Objects::review_token(const Kind& kind, Value review, WriteOptions options) {
+  if (!p_.tokens) co_await fail(Error::make(Code::not_found, "the server could not find the requested resource"));
+  Written written;
+  schema::Pruned pruned = co_await prune_checked(kind, review, options, written.warnings);
+  if (pruned.object["spec"]["token"].as_string().empty()) co_await fail(bad_request("token is required for TokenReview in authentication"));
+  written.value = p_.tokens->review(p_.store, pruned.object, p_.loop.wall());
   written.created = true;
   co_return std::move(written);
 }

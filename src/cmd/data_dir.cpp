@@ -78,6 +78,14 @@ Result<wire::Identity> ensure_ca(const std::string& stem, std::string_view name,
   return made;
 }
 
+Result<std::string> ensure_key(const std::string& path) {
+  std::string existing = read_text(path);
+  if (!existing.empty()) return existing;
+  TRY(std::string made, wire::make_key());
+  TRY_VOID(write_file(path, made, 0600));
+  return made;
+}
+
 bool has_all(const std::vector<std::string>& present, const std::vector<std::string>& wanted) {
   return std::ranges::all_of(wanted, [&](const std::string& one) { return std::ranges::count(present, one) > 0; });
 }
@@ -175,6 +183,7 @@ Result<ServerFiles> prepare_server_files(const ServerFilesRequest& request, Inst
     TRY_VOID(write_file(request.write_kubeconfig, text, 0600));
   }
   TRY(files.token, ensure_token(request.data_dir + "/server/token", request.token, server_ca.certificate_pem));
+  TRY(files.account_key_pem, ensure_key(tls + "/service-account.key"));
   files.client_ca_pem = client_ca.certificate_pem;
   files.server_ca_pem = server_ca.certificate_pem;
   return files;

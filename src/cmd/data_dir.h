@@ -17,6 +17,7 @@ struct ServerFiles {
   std::string client_ca_pem;  // who may sign clients
   std::string server_ca_pem;  // who signed the serving certificate: what clients trust
   std::string token;
+  std::string account_key_pem;  // signs the tokens of service accounts
 };
 
 struct ServerFilesRequest {

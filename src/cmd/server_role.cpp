@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <fstream>
 
+#include "api/account_tokens.h"
 #include "api/bootstrap.h"
 #include "api/endpoints.h"
 #include "api/http_api.h"
@@ -69,6 +70,7 @@ struct Server {
   std::shared_ptr<const schema::Registry> registry;
   std::unique_ptr<store::SqliteStore> store;
   std::unique_ptr<api::Admission> admission;
+  std::optional<api::AccountTokens> tokens;
   std::unique_ptr<api::Objects> objects;
   std::unique_ptr<api::LocalPort> port;
   std::unique_ptr<api::Endpoints> endpoints;
@@ -101,11 +103,18 @@ Result<void> Server::open() {
   api::AdmissionOptions admission_options;
   admission_options.service_cidr = options.service_cidr;
   admission_options.cluster_dns = options.cluster_dns;
+  admission_options.mount_account_tokens = true;
   TRY(admission, api::builtin_admission(*store, admission_options));
-  objects = std::make_unique<api::Objects>(
-      api::Objects::Parts{loop, *store, registry, hooks, random, *admission, log.named("api")});
-  port = std::make_unique<api::LocalPort>(*objects);
   std::string address = advertise + ":" + std::to_string(options.https_listen_port);
+  api::AccountTokens::Options token_options;
+  token_options.key_pem = files.account_key_pem;
+  token_options.issuer = "https://kubernetes.default.svc." + options.cluster_domain;
+  token_options.base_url = "https://" + address;
+  TRY(auto issuer, api::AccountTokens::make(std::move(token_options)));
+  tokens.emplace(std::move(issuer));
+  objects = std::make_unique<api::Objects>(
+      api::Objects::Parts{loop, *store, registry, hooks, random, *admission, log.named("api"), &*tokens});
+  port = std::make_unique<api::LocalPort>(*objects);
   endpoints = std::make_unique<api::Endpoints>(*objects, address,
                                                [this] { return ready ? std::string() : std::string("startup"); });
   http_api = std::make_unique<api::HttpApi>(*objects, *endpoints, random, log.named("api"),

@@ -30,13 +30,31 @@ void add_volume(const Value& volume, References& references) {
   }
 }
 
+void add_tokens(const PodView& pod, const Value& volume, References& references) {
+  for (const Value& source : volume["projected"]["sources"].items()) {
+    const Value& token = source["serviceAccountToken"];
+    if (token.is_null()) continue;
+    TokenWish wish;
+    wish.key = std::string(volume["name"].as_string()) + "/" + std::string(token["path"].as_string());
+    wish.account = pod.spec()["serviceAccountName"].as_string("default");
+    wish.pod_name = pod.name();
+    wish.pod_uid = pod.uid();
+    wish.audience = token["audience"].as_string();
+    wish.expiration_seconds = token["expirationSeconds"].as_int(3600);
+    references.tokens.push_back(std::move(wish));
+  }
+}
+
 }  // namespace
 
 References references_of(const PodView& pod) {
   References references;
   references.needs_services = pod.spec()["enableServiceLinks"].as_bool(true);
   for (const ContainerView& container : pod.containers()) add_env(container.spec, references);
-  for (const Value& volume : pod.spec()["volumes"].items()) add_volume(volume, references);
+  for (const Value& volume : pod.spec()["volumes"].items()) {
+    add_volume(volume, references);
+    add_tokens(pod, volume, references);
+  }
   for (const Value& secret : pod.spec()["imagePullSecrets"].items())
     if (!secret["name"].as_string().empty()) references.secrets.emplace(secret["name"].as_string());
   return references;

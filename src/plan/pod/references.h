@@ -13,10 +13,20 @@
 
 namespace orch::plan::pod {
 
+// A serviceAccountToken source of a projected volume.
+struct TokenWish {
+  std::string key;  // "<volume>/<path>"
+  std::string account, pod_name, pod_uid;
+  std::string audience;  // "": the API's own
+  int64_t expiration_seconds = 3600;
+  bool operator==(const TokenWish&) const = default;
+};
+
 // Names in the pod's namespace, of env, envFrom, volumes (projected ones too) and imagePullSecrets.
 struct References {
   std::set<std::string> config_maps, secrets;
   bool needs_services = true;  // enableServiceLinks
+  std::vector<TokenWish> tokens;
   bool operator==(const References&) const = default;
 };
 References references_of(const PodView& pod);
@@ -24,7 +34,9 @@ References references_of(const PodView& pod);
 // What a service account token volume holds, by "<volume>/<path>" of its projection.
 struct ServiceAccountToken {
   std::string token;
-  Instant expires;
+  Instant expires{};
+  std::string error{};  // why there is none
+  bool operator==(const ServiceAccountToken&) const = default;
 };
 
 struct ResolvedReferences {

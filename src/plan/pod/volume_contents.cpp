@@ -75,6 +75,7 @@ Result<void> add_downward(Build& build, const Value& source, unsigned mode) {
 Result<void> add_token(Build& build, const Value& source) {
   std::string key = std::string(build.volume) + "/" + std::string(source["path"].as_string());
   auto token = build.references.tokens.find(key);
+  if (token != build.references.tokens.end() && token->second.token.empty()) return invalid("failed to fetch token: " + token->second.error);
   if (token == build.references.tokens.end()) return invalid("failed to fetch token: no token of the service account is known");
   // Readable by the pod's group only where there is one; kubelet's 0600 otherwise needs the right owner.
   build.add(source["path"].as_string(), token->second.token, 0644);
