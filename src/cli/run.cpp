@@ -8,6 +8,7 @@
 #include "cli/verbs.h"
 #include "loop/uv_loop.h"
 #include "loop/uv_network.h"
+#include "wire/resolver.h"
 
 namespace orch::cli {
 
@@ -196,7 +197,8 @@ Task<void> run_into(loop::Loop& loop, loop::Network& network, Console& console,
 
 int run(int argc, char** argv) {
   loop::UvLoop loop;
-  loop::UvNetwork network(loop);
+  wire::DnsResolver resolver(loop);
+  loop::UvNetwork network(loop, resolver.function());
   auto terminal = process_terminal(loop);
   ProcessConsole console(terminal.get());
   std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);

@@ -43,6 +43,32 @@ FdWatch::FdWatch(UvLoop& loop, int fd, Callback readable) : handle_(new Handle) 
   uv_poll_start(&handle_->poll, UV_READABLE, on_event);
 }
 
+struct FdPoll::Handle {
+  uv_poll_t poll{};
+  std::function<void(bool, bool)> ready;
+};
+
+FdPoll::FdPoll(UvLoop& loop, int fd, std::function<void(bool, bool)> ready) : handle_(new Handle) {
+  handle_->poll.data = handle_;
+  handle_->ready = std::move(ready);
+  uv_poll_init(loop.raw(), &handle_->poll, fd);
+}
+
+void FdPoll::wait_for(bool readable, bool writable) {
+  auto on_event = [](uv_poll_t* poll, int status, int events) {
+    auto callback = static_cast<Handle*>(poll->data)->ready;  // it may destroy us
+    // An error (POLLERR) is found by whoever reads.
+    callback(status != 0 || (events & UV_READABLE) != 0, (events & UV_WRITABLE) != 0);
+  };
+  uv_poll_start(&handle_->poll, (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0), on_event);
+}
+
+FdPoll::~FdPoll() {
+  uv_poll_stop(&handle_->poll);
+  auto free_handle = [](uv_handle_t* handle) { delete static_cast<Handle*>(handle->data); };
+  uv_close(reinterpret_cast<uv_handle_t*>(&handle_->poll), free_handle);
+}
+
 FdWatch::~FdWatch() {
   uv_poll_stop(&handle_->poll);
   auto free_handle = [](uv_handle_t* handle) { delete static_cast<Handle*>(handle->data); };

@@ -2,6 +2,7 @@
 // Descriptors that somebody else made, on the loop: a pipe, terminal or socket as a Stream, and any other as something
 // that becomes readable.
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -23,6 +24,22 @@ class FdWatch {
   ~FdWatch();
   FdWatch(const FdWatch&) = delete;
   FdWatch& operator=(const FdWatch&) = delete;
+
+ private:
+  struct Handle;
+  Handle* handle_;  // libuv's, freed by its close callback
+};
+
+// The same for both directions, for libraries that bring their own sockets (c-ares). Does not own the descriptor; is
+// destroyed before that is closed.
+class FdPoll {
+ public:
+  // `ready` may destroy the FdPoll.
+  FdPoll(UvLoop& loop, int fd, std::function<void(bool readable, bool writable)> ready);
+  ~FdPoll();
+  FdPoll(const FdPoll&) = delete;
+  FdPoll& operator=(const FdPoll&) = delete;
+  void wait_for(bool readable, bool writable);
 
  private:
   struct Handle;
