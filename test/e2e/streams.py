@@ -174,6 +174,8 @@ def attach(k):
     for line in process.stdout:
         if line == 'got hey\n':
             break
+    else:
+        raise AssertionError('the container did not hear us')
     process.terminate()
     process.wait(10)
     process.stdin.close()

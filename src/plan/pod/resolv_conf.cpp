@@ -16,7 +16,8 @@ struct Conf {
 
 std::vector<std::string> words_of(std::string_view text) {
   std::vector<std::string> words;
-  for (std::string_view word : split(replace_all(text, "\t", " "), ' '))
+  const std::string spaced = replace_all(text, "\t", " ");  // the words point into it
+  for (std::string_view word : split(spaced, ' '))
     if (!word.empty()) words.emplace_back(word);
   return words;
 }
