@@ -40,7 +40,5 @@ Value pod_resources(const PodView& pod);
 
 // The directory or file of the host that a volume is: "" for one that this node cannot mount.
 std::string volume_source(const PodView& pod, const NodePaths& paths, const Value& volume);
-// Where the pod's own /dev/shm is mounted.
-std::string shm_directory(const PodView& pod, const NodePaths& paths);
 
 }  // namespace orch::plan::pod

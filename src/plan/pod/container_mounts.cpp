@@ -12,6 +12,12 @@ Value mount(std::string_view destination, std::string_view type, std::string_vie
   return Value::object({{"destination", destination}, {"type", type}, {"source", source}, {"options", Value::list(std::move(list))}});
 }
 
+bool mounts_at(const ContainerView& container, std::string_view path) {
+  for (const Value& mount : container.spec["volumeMounts"].items())
+    if (mount["mountPath"].as_string() == path) return true;
+  return false;
+}
+
 // runtime-spec's and containerd's defaults.
 void add_pseudo_file_systems(const ContainerConfigRequest& request, bool privileged, std::vector<Value>& mounts) {
   mounts.push_back(mount("/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}));
@@ -20,14 +26,9 @@ void add_pseudo_file_systems(const ContainerConfigRequest& request, bool privile
   mounts.push_back(mount("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}));
   mounts.push_back(mount("/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", privileged ? "rw" : "ro"}));
   mounts.push_back(mount("/sys/fs/cgroup", "cgroup", "cgroup", {"nosuid", "noexec", "nodev", "relatime", privileged ? "rw" : "ro"}));
-  const std::string shm = request.pod.spec()["hostIPC"].as_bool() ? "/dev/shm" : shm_directory(request.pod, request.paths);
-  mounts.push_back(mount("/dev/shm", "bind", shm, {"rbind", "rprivate", "nosuid", "nodev", "noexec"}));
-}
-
-bool mounts_at(const ContainerView& container, std::string_view path) {
-  for (const Value& mount : container.spec["volumeMounts"].items())
-    if (mount["mountPath"].as_string() == path) return true;
-  return false;
+  // The runtime puts the pod's own in its place.
+  if (!mounts_at(request.container, "/dev/shm"))
+    mounts.push_back(mount("/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}));
 }
 
 void add_pod_files(const ContainerConfigRequest& request, std::vector<Value>& mounts) {
@@ -77,8 +78,6 @@ std::string volume_source(const PodView& pod, const NodePaths& paths, const Valu
     if (!volume[kind].is_null()) return paths.volume(pod.uid(), volume["name"].as_string());
   return "";
 }
-
-std::string shm_directory(const PodView& pod, const NodePaths& paths) { return paths.pod(pod.uid()) + "/shm"; }
 
 Result<std::vector<Value>> container_mounts(const ContainerConfigRequest& request, const Environment& environment) {
   std::vector<Value> mounts;

@@ -1,0 +1,267 @@
+#include "agent/disk_pod_maker.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include "agent/pod_dialer.h"
+#include "agent/volumes.h"
+#include "base/text.h"
+#include "data/json.h"
+#include "data/quantity.h"
+#include "loop/files.h"
+#include "loop/timeout.h"
+#include "plan/oci/default_seccomp.h"
+#include "plan/oci/names.h"
+#include "plan/pod/container_config.h"
+#include "wire/http_client.h"
+
+namespace orch::agent {
+
+using loop::Task;
+using namespace plan::pod;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr size_t most_hook_output = 10 << 10;
+
+Value references_value(const ResolvedReferences& references) {
+  auto map = [](const auto& objects) {
+    ObjectBuilder builder;
+    for (const auto& [name, object] : objects) builder.set(name, object);
+    return std::move(builder).build();
+  };
+  return Value::object({{"configMaps", map(references.config_maps)},
+                        {"secrets", map(references.secrets)},
+                        {"services", Value::list(references.services)}});
+}
+
+ResolvedReferences references_from(const Value& value) {
+  ResolvedReferences references;
+  for (const Member& member : value["configMaps"].members()) references.config_maps[std::string(member.name())] = member.value;
+  for (const Member& member : value["secrets"].members()) references.secrets[std::string(member.name())] = member.value;
+  references.services.assign(value["services"].items().begin(), value["services"].items().end());
+  return references;
+}
+
+std::vector<Checkpoint> read_checkpoints(const NodePaths& paths) {
+  std::vector<Checkpoint> all;
+  std::error_code error;
+  for (fs::directory_iterator at(paths.pods(), error), end; !error && at != end; at.increment(error)) {
+    const std::string uid = at->path().filename().string();
+    auto text = loop::read_file_now(paths.checkpoint(uid));
+    if (!text.ok()) continue;
+    auto value = parse_json(text.value());
+    if (!value.ok() || value.value()["pod"]["metadata"]["uid"].as_string() != uid) continue;
+    all.push_back({value.value()["pod"], references_from(value.value()["references"])});
+  }
+  return all;
+}
+
+// In place: the file may be bound into a container.
+Result<void> write_in_place(const std::string& path, const std::string& content, unsigned mode) {
+  int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+  if (fd < 0) return Error::from_errno(errno, path);
+  ssize_t n = ::write(fd, content.data(), content.size());
+  int number = errno;
+  ::fchmod(fd, mode);
+  ::close(fd);
+  if (n != static_cast<ssize_t>(content.size())) return Error::from_errno(number, path);
+  return {};
+}
+
+// A file of an image, out of its layers: the topmost layer that has it counts. Not through links.
+std::string read_from_layers(const std::vector<std::string>& layers, const std::string& path) {
+  for (const std::string& layer : layers) {
+    struct stat status{};
+    const std::string whole = layer + path;
+    if (::lstat(whole.c_str(), &status) != 0) continue;
+    if (!S_ISREG(status.st_mode)) return "";  // a whiteout, or a link
+    auto text = loop::read_file_now(whole, 4 << 20);
+    return text.ok() ? std::move(text).value() : std::string();
+  }
+  return "";
+}
+
+// "command 'a b' exited with 3: what it said"
+Error hook_error(const std::vector<std::string>& arguments, const runtime::CommandOutput& output) {
+  return Error::make(Code::internal, "Exec lifecycle hook ([" + join(arguments, " ") + "]) failed - error: command '" +
+                                         join(arguments, " ") + "' exited with " + std::to_string(output.exit_code) + ": " +
+                                         std::string(trim(output.text)));
+}
+
+uint16_t port_of(const PodView& pod, const Value& port) {
+  if (port.is_int()) return static_cast<uint16_t>(port.as_int());
+  if (auto number = parse_int(port.as_string())) return static_cast<uint16_t>(*number);
+  for (const ContainerView& container : pod.containers())
+    for (const Value& each : container.spec["ports"].items())
+      if (each["name"] == port) return static_cast<uint16_t>(each["containerPort"].as_int());
+  return 0;
+}
+
+}  // namespace
+
+DiskPodMaker::DiskPodMaker(loop::Loop& loop, runtime::PodRuntime& runtime, MakerOptions options,
+                           std::function<Value()> allocatable, Logger log)
+    : loop_(loop),
+      runtime_(runtime),
+      options_(std::move(options)),
+      allocatable_(std::move(allocatable)),
+      log_(std::move(log)),
+      files_(loop, NodePaths(options_.directory)) {}
+
+Surroundings DiskPodMaker::surroundings(std::vector<std::string> pod_ips) const {
+  return {std::move(pod_ips), options_.node_ips, allocatable_()};
+}
+
+Task<std::vector<Checkpoint>> DiskPodMaker::load_checkpoints() {
+  auto work = [paths = paths()] { return read_checkpoints(paths); };
+  co_return co_await loop::offload(loop_, work);
+}
+
+Task<void> DiskPodMaker::save_checkpoint(Checkpoint checkpoint) {
+  std::string uid(checkpoint.pod["metadata"]["uid"].as_string());
+  auto work = [path = paths().checkpoint(uid), directory = paths().pod(uid),
+               value = Value::object({{"pod", checkpoint.pod}, {"references", references_value(checkpoint.references)}})]() -> Result<void> {
+    TRY_VOID(make_directories(directory, 0755));
+    return loop::write_file_atomic_now(path, format_json(value), 0600);
+  };
+  Result<void> saved = co_await loop::offload(loop_, work);
+  co_await std::move(saved);
+}
+
+Task<std::optional<Failure>> DiskPodMaker::prepare(PodView pod, ResolvedReferences references) {
+  std::vector<std::string> ips;
+  for (const Value& ip : pod.status()["podIPs"].items()) ips.emplace_back(ip["ip"].as_string());
+  auto work = [pod, references, around = surroundings(ips), paths = paths(), now = loop_.wall(),
+               resolv = resolv_conf(pod, options_.dns)]() -> std::optional<Failure> {
+    if (auto failed = prepare_pod_directory(pod, paths, references, around, now)) return failed;
+    for (const auto& [path, text] : {std::pair(paths.resolv_conf(pod.uid()), resolv),
+                                     std::pair(paths.hostname(pod.uid()), pod.hostname() + "\n")})
+      if (auto written = write_in_place(path, text, 0644); !written.ok()) return Failure{"", written.error().message(), "pod"};
+    return std::nullopt;
+  };
+  co_return co_await loop::offload(loop_, work);
+}
+
+Task<void> DiskPodMaker::addressed(PodView pod, std::vector<std::string> ips) {
+  auto work = [pod, ips, path = paths().hosts(pod.uid()), domain = options_.dns.cluster_domain] {
+    auto host_file = loop::read_file_now("/etc/hosts", 1 << 20);
+    return write_in_place(path, hosts_file(pod, ips, domain, host_file.ok() ? host_file.value() : ""), 0644);
+  };
+  Result<void> written = co_await loop::offload(loop_, work);
+  co_await std::move(written);
+}
+
+Result<runtime::SandboxSpec> DiskPodMaker::sandbox_spec(const PodView& pod, uint32_t attempt) {
+  runtime::SandboxSpec spec;
+  spec.pod_uid = pod.uid();
+  spec.ns = pod.ns();
+  spec.name = pod.name();
+  spec.attempt = attempt;
+  spec.hostname = pod.hostname();
+  spec.domainname = "";
+  if (pod.spec()["setHostnameAsFQDN"].as_bool() && !pod.domainname(options_.dns.cluster_domain).empty())
+    spec.hostname += "." + pod.domainname(options_.dns.cluster_domain);
+  spec.host_network = pod.host_network();
+  spec.host_pid = pod.spec()["hostPID"].as_bool();
+  spec.host_ipc = pod.spec()["hostIPC"].as_bool();
+  spec.share_process_namespace = pod.spec()["shareProcessNamespace"].as_bool();
+  for (const Value& sysctl : pod.spec()["securityContext"]["sysctls"].items())
+    spec.sysctls.emplace_back(sysctl["name"].as_string(), sysctl["value"].as_string());
+  spec.cgroup = cgroup_of(pod);
+  spec.resources = pod_resources(pod);
+  for (const Value& volume : pod.spec()["volumes"].items()) {
+    if (volume["emptyDir"]["medium"].as_string() != "Memory") continue;
+    spec.shared_memory.push_back({paths().volume(pod.uid(), volume["name"].as_string()),
+                                  Quantity::from(volume["emptyDir"]["sizeLimit"]).value()});
+  }
+  spec.oom_score_adj = -998;
+  return spec;
+}
+
+Task<runtime::ContainerSpec> DiskPodMaker::container_spec(ContainerRequest request) {
+  const Value& spec = request.container.spec;
+  auto work = [request, around = surroundings(request.pod_ips), paths = paths()]() -> Result<ContainerConfig> {
+    Accounts accounts{read_from_layers(request.image.layers, "/etc/passwd"), read_from_layers(request.image.layers, "/etc/group")};
+    ContainerConfigRequest wanted{request.pod, request.container, request.references, around, paths,
+                                  request.image.config, accounts, request.attempt};
+    TRY(ContainerConfig made, make_container_config(wanted));
+    const std::string log = paths.log(request.pod, request.container.name(), request.attempt);
+    TRY_VOID(make_directories(log.substr(0, log.rfind('/')), 0755));
+    const std::string message = paths.termination_log(request.pod.uid(), request.container.name(), request.attempt);
+    TRY_VOID(make_directories(message.substr(0, message.rfind('/')), 0755));
+    TRY_VOID(write_in_place(message, "", 0666));
+    return made;
+  };
+  Result<ContainerConfig> result = co_await loop::offload(loop_, work);
+  ContainerConfig made = co_await std::move(result);
+  if (made.seccomp == Seccomp::runtime_default) {
+    uint64_t bounding = plan::oci::capability_set(made.config["process"]["capabilities"]["bounding"]);
+    made.config = made.config.with_path({"linux", "seccomp"}, plan::oci::default_seccomp(bounding));
+  } else if (made.seccomp == Seccomp::localhost) {
+    if (made.seccomp_file.find("..") != std::string::npos) co_await loop::fail(Error::make(Code::invalid, "localhostProfile " + made.seccomp_file + " leaves its directory"));
+    std::string text = co_await loop::read_file(loop_, options_.seccomp_directory + "/" + made.seccomp_file);
+    Value profile = co_await parse_json(text);
+    made.config = made.config.with_path({"linux", "seccomp"}, profile);
+  }
+  runtime::ContainerSpec container;
+  container.config = made.config;
+  container.log_path = paths().log(request.pod, request.container.name(), request.attempt);
+  container.input = spec["stdin"].as_bool();
+  container.input_once = spec["stdinOnce"].as_bool();
+  container.terminal = spec["tty"].as_bool();
+  co_return std::move(container);
+}
+
+Task<void> DiskPodMaker::run_hook(PodView pod, std::string container_id, Value handler, std::vector<std::string> pod_ips, Duration limit) {
+  if (!handler["sleep"].is_null()) {
+    co_await loop::sleep(loop_, std::min<Duration>(std::chrono::seconds(handler["sleep"]["seconds"].as_int()), limit));
+    co_return;
+  }
+  if (!handler["exec"].is_null()) {
+    std::vector<std::string> arguments;
+    for (const Value& argument : handler["exec"]["command"].items()) arguments.emplace_back(argument.as_string());
+    runtime::CommandOutput output =
+        co_await runtime_.exec_and_wait(std::string(pod.uid()), container_id, arguments, limit, most_hook_output);
+    if (output.exit_code != 0) co_await loop::fail(hook_error(arguments, output));
+    co_return;
+  }
+  const Value& get = handler["httpGet"];
+  if (get.is_null()) co_await loop::fail(Error::make(Code::invalid, "invalid handler: no action is named"));
+  PodDialer dialer(runtime_, std::string(pod.uid()));
+  wire::Endpoint endpoint;
+  endpoint.host = get["host"].as_string().empty() ? (pod_ips.empty() ? "127.0.0.1" : pod_ips.front()) : std::string(get["host"].as_string());
+  endpoint.port = port_of(pod, get["port"]);
+  wire::HttpClient client(loop_, dialer, endpoint);
+  wire::ClientRequest request;
+  request.target = get["path"].as_string().starts_with('/') ? std::string(get["path"].as_string()) : "/" + std::string(get["path"].as_string());
+  for (const Value& header : get["httpHeaders"].items()) request.headers.add(std::string(header["name"].as_string()), std::string(header["value"].as_string()));
+  wire::Reply reply = co_await loop::with_timeout(loop_, client.call(std::move(request)), limit);
+  if (reply.status >= 400)
+    co_await loop::fail(Error::make(Code::internal, "HTTP lifecycle hook (" + std::string(get["path"].as_string()) + ") answered " + std::to_string(reply.status)));
+}
+
+Task<std::string> DiskPodMaker::termination_message(PodView pod, ContainerView container, uint32_t attempt, bool failed) {
+  return files_.termination_message(std::move(pod), std::move(container), attempt, failed);
+}
+Task<void> DiskPodMaker::remove_log(PodView pod, std::string container, uint32_t attempt) {
+  return files_.remove_log(std::move(pod), std::move(container), attempt);
+}
+Task<void> DiskPodMaker::remove_files(std::string pod_uid, std::string ns, std::string name) {
+  return files_.remove_pod(std::move(pod_uid), std::move(ns), std::move(name));
+}
+Task<void> DiskPodMaker::remove_files_except(std::vector<std::string> pod_uids) { return files_.remove_except(std::move(pod_uids)); }
+
+void DiskPodMaker::watch_probes(const PodView&, const SandboxRecord*, const std::vector<std::string>&, std::function<void()>) {}
+const ProbeResults& DiskPodMaker::probe_results(std::string_view) const {
+  static const ProbeResults none;
+  return none;
+}
+void DiskPodMaker::stop_probes(std::string_view) {}
+
+}  // namespace orch::agent
