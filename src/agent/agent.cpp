@@ -150,6 +150,7 @@ void NodeAgent::hear_pod(const Value& old, const Value& now) {
 void NodeAgent::hear_runtime(const std::string& uid) {
   auto worker = workers_.find(uid);
   if (worker != workers_.end()) worker->second->look_soon();
+  if (options_.pod_changed) options_.pod_changed(uid);
 }
 
 void NodeAgent::look_at_all() {

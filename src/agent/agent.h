@@ -24,6 +24,8 @@ struct Options {
   std::vector<std::string> node_ips;
   // kubelet's imageGCHighThresholdPercent and -LowThresholdPercent.
   int image_gc_high_percent = 85, image_gc_low_percent = 80;
+  // Told whenever something of a pod has changed on the node.
+  std::function<void(const std::string& pod_uid)> pod_changed = {};
 };
 
 struct Services {

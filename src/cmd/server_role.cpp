@@ -14,6 +14,7 @@
 #include "client/known_types.h"
 #include "client/node_table.h"
 #include "cmd/addresses.h"
+#include "cmd/agent_role.h"
 #include "cmd/data_dir.h"
 #include "cmd/system_random.h"
 #include "control/controllers.h"
@@ -50,6 +51,20 @@ ServerFilesRequest files_request(const ServerOptions& options, const std::string
   return request;
 }
 
+AgentRoleOptions agent_options(const ServerOptions& options, const std::string& advertise) {
+  AgentRoleOptions made;
+  made.data_dir = options.data_dir;
+  made.node_name = options.node_name.empty() ? to_lower(host_name()) : options.node_name;
+  made.node_ip = options.node_ip.empty() ? advertise : options.node_ip;
+  made.node_label = options.node_label;
+  made.node_taint = options.node_taint;
+  made.cluster_cidr = options.cluster_cidr;
+  made.service_cidr = options.service_cidr;
+  made.cluster_dns = options.cluster_dns;
+  made.cluster_domain = options.cluster_domain;
+  return made;
+}
+
 // Everything a running server owns, in the order it is made; destroyed in reverse.
 struct Server {
   Server(const ServerOptions& server_options, Logger logger)
@@ -80,6 +95,7 @@ struct Server {
   std::unique_ptr<wire::HttpServer> http_server;
   std::unique_ptr<control::Controllers> controllers;
   std::unique_ptr<scheduler::Scheduler> scheduler;
+  std::unique_ptr<AgentRole> agent;
 };
 
 // The port is taken before anything else starts, so that a second server fails at once and changes nothing.
@@ -124,6 +140,9 @@ Result<void> Server::open() {
   TRY(auto context, wire::TlsContext::server({files.serving, files.client_ca_pem}));
   http_server = std::make_unique<wire::HttpServer>(loop, log.named("http"), *http_api);
   http_server->listen(std::move(listener), std::make_shared<wire::TlsServer>(context));
+  if (!options.disable_agent) {
+    TRY(agent, AgentRole::open(loop, network, random, agent_options(options, advertise), log));
+  }
   return {};
 }
 
@@ -135,12 +154,14 @@ Task<void> Server::run() {
   control_options.root_ca = root_ca;
   controllers = control::start(loop, *port, log.named("control"), std::move(control_options));
   scheduler = scheduler::start(loop, *port, random, log.named("scheduler"));
+  if (agent) co_await agent->start(*port, nodes);
   ready = true;
   log.info("ready", {{"api", "https://" + options.bind_address + ":" + std::to_string(options.https_listen_port)},
                      {"kubeconfig", options.data_dir + "/kubeconfig"}});
   co_await stop.wait();
   log.info("stopping");
   scheduler.reset();
+  if (agent) co_await agent->stop(options.stop_pods_on_exit);
   co_await controllers->stop();
   controllers.reset();
   co_await http_server->stop(kDrainTime);
