@@ -59,6 +59,7 @@ PodWorker::PodWorker(NodeParts& parts, Checkpoint known)
 PodWorker::~PodWorker() {
   *alive_ = false;
   if (timer_) parts_.loop.cancel_timer(*timer_);
+  if (keep_timer_) parts_.loop.cancel_timer(*keep_timer_);
   parts_.references.drop(uid_);
   parts_.maker.stop_probes(uid_);
 }
@@ -72,12 +73,14 @@ void PodWorker::adopt() {
 }
 
 void PodWorker::update(const Value& pod) {
-  const bool same_spec = pod["spec"] == view_.spec() && pod["metadata"] == view_.metadata();
+  const Value& was = view_.metadata();
+  const Value& is = pod["metadata"];
+  const bool same_spec = pod["spec"] == view_.spec();
+  // Annotations and labels are part of downward volumes.
+  if (!same_spec || is["labels"] != was["labels"] || is["annotations"] != was["annotations"]) ++generation_;
   view_ = PodView(pod);
-  if (!same_spec) {
+  if (!same_spec)
     parts_.references.want(uid_, std::string(view_.ns()), references_of(view_), [this] { references_changed(); });
-    ++generation_;  // annotations and labels are part of downward volumes
-  }
   look_soon();
 }
 
@@ -233,23 +236,28 @@ loop::Task<void> PodWorker::write_status(Duration delay) {
   writing_ = false;
 }
 
-// The pod, what it is made from and how it stands, on disk: for the time after a reboot.
+// The pod, what it is made from and how it stands, on disk: for the time after a reboot. A little later, so that what
+// comes in quick succession is one write.
 void PodWorker::keep() {
-  if (keeping_ || gone_ || leaving_) return;
-  if (kept_["metadata"] == view_.metadata() && kept_["spec"] == view_.spec() && kept_["status"] == memory_.status) return;
-  keeping_ = true;
-  scope_.spawn(write_checkpoint());
+  if (keep_timer_ || keeping_ || gone_ || leaving_) return;
+  // (What else is in the metadata changes with every write of ours.)
+  auto same_text = [&](std::string_view field) { return kept_["metadata"][field] == view_.metadata()[field]; };
+  const bool same_metadata = same_text("labels") && same_text("annotations") && same_text("deletionTimestamp");
+  if (same_metadata && kept_["spec"] == view_.spec() && kept_["status"] == memory_.status) return;
+  keep_timer_ = parts_.loop.start_timer(parts_.loop.now() + checkpoint_delay, [this] {
+    keep_timer_.reset();
+    if (gone_ || leaving_) return;
+    keeping_ = true;
+    scope_.spawn(write_checkpoint());
+  });
 }
 
 loop::Task<void> PodWorker::write_checkpoint() {
-  co_await loop::sleep(parts_.loop, checkpoint_delay);
-  if (!gone_ && !leaving_) {
-    Checkpoint checkpoint;
-    kept_ = checkpoint.pod = view_.object().with("status", memory_.status);
-    checkpoint.references = parts_.references.resolve(uid_, references_);
-    auto saved = co_await parts_.maker.save_checkpoint(std::move(checkpoint)).result();
-    if (!saved.ok()) parts_.log.warn("a pod could not be kept on disk", {{"pod", view_.name()}, {"error", saved.error().message()}});
-  }
+  Checkpoint checkpoint;
+  kept_ = checkpoint.pod = view_.object().with("status", memory_.status);
+  checkpoint.references = parts_.references.resolve(uid_, references_);
+  auto saved = co_await parts_.maker.save_checkpoint(std::move(checkpoint)).result();
+  if (!saved.ok()) parts_.log.warn("a pod could not be kept on disk", {{"pod", view_.name()}, {"error", saved.error().message()}});
   keeping_ = false;
   if (!leaving_) look_soon();
 }

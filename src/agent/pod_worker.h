@@ -99,7 +99,7 @@ class PodWorker {
   bool leaving_ = false;  // its files are being removed
   Value kept_;  // the last checkpoint
   loop::Event references_known_;
-  std::optional<loop::Loop::TimerId> timer_;
+  std::optional<loop::Loop::TimerId> timer_, keep_timer_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   loop::Scope scope_;  // last
 };

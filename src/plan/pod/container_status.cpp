@@ -38,7 +38,8 @@ Value terminated_state(const Situation& situation, const ContainerRecord& record
   state.set("exitCode", record.exit_code);
   state.set("reason", reason_of(record));
   state.set_if("message", Value(text));
-  state.set("startedAt", time_value(record.started_at));
+  // One that never ran has no start of its own.
+  state.set("startedAt", time_value(record.started_at.ns == 0 ? record.created_at : record.started_at));
   state.set("finishedAt", time_value(record.finished_at));
   state.set("containerID", std::string(id_scheme) + record.id);
   return std::move(state).build();
