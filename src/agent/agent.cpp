@@ -59,6 +59,10 @@ class NodeAgent final : public Agent {
   loop::Task<void> stop_pods(Duration limit) override;
   bool is_synced() const override { return swept_; }
   size_t size() const override { return workers_.size(); }
+  void record(const plan::pod::PodView& pod, const plan::Note& note) override {
+    Value object = pod.object().with("apiVersion", "v1").with("kind", "Pod");
+    events_.record("kubelet", client::EventRecorder::reference(object), note);
+  }
   std::vector<PodOnNode> pods() const override;
   std::optional<PodOnNode> find(std::string_view ns, std::string_view name) const override;
 

@@ -55,6 +55,8 @@ class Agent {
   virtual std::vector<PodOnNode> pods() const = 0;
   virtual std::optional<PodOnNode> find(std::string_view ns, std::string_view name) const = 0;
   virtual size_t size() const = 0;
+  // An event about a pod of ours.
+  virtual void record(const plan::pod::PodView& pod, const plan::Note& note) = 0;
 };
 
 // What `services` refers to outlives the result.

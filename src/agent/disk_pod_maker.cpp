@@ -7,17 +7,13 @@
 #include <cerrno>
 #include <filesystem>
 
-#include "agent/pod_dialer.h"
 #include "agent/volumes.h"
-#include "base/text.h"
 #include "data/json.h"
 #include "data/quantity.h"
 #include "loop/files.h"
-#include "loop/timeout.h"
 #include "plan/oci/default_seccomp.h"
 #include "plan/oci/names.h"
 #include "plan/pod/container_config.h"
-#include "wire/http_client.h"
 
 namespace orch::agent {
 
@@ -26,8 +22,6 @@ using namespace plan::pod;
 namespace fs = std::filesystem;
 
 namespace {
-
-constexpr size_t most_hook_output = 10 << 10;
 
 Value references_value(const ResolvedReferences& references) {
   auto map = [](const auto& objects) {
@@ -87,32 +81,15 @@ std::string read_from_layers(const std::vector<std::string>& layers, const std::
   return "";
 }
 
-// "command 'a b' exited with 3: what it said"
-Error hook_error(const std::vector<std::string>& arguments, const runtime::CommandOutput& output) {
-  return Error::make(Code::internal, "Exec lifecycle hook ([" + join(arguments, " ") + "]) failed - error: command '" +
-                                         join(arguments, " ") + "' exited with " + std::to_string(output.exit_code) + ": " +
-                                         std::string(trim(output.text)));
-}
-
-uint16_t port_of(const PodView& pod, const Value& port) {
-  if (port.is_int()) return static_cast<uint16_t>(port.as_int());
-  if (auto number = parse_int(port.as_string())) return static_cast<uint16_t>(*number);
-  for (const ContainerView& container : pod.containers())
-    for (const Value& each : container.spec["ports"].items())
-      if (each["name"] == port) return static_cast<uint16_t>(each["containerPort"].as_int());
-  return 0;
-}
-
 }  // namespace
 
-DiskPodMaker::DiskPodMaker(loop::Loop& loop, runtime::PodRuntime& runtime, MakerOptions options,
-                           std::function<Value()> allocatable, Logger log)
-    : loop_(loop),
-      runtime_(runtime),
+DiskPodMaker::DiskPodMaker(Parts parts, MakerOptions options)
+    : loop_(parts.loop),
       options_(std::move(options)),
-      allocatable_(std::move(allocatable)),
-      log_(std::move(log)),
-      files_(loop, NodePaths(options_.directory)) {}
+      allocatable_(std::move(parts.allocatable)),
+      files_(loop_, NodePaths(options_.directory)),
+      handlers_(loop_, parts.network, parts.runtime),
+      prober_({loop_, handlers_, std::move(parts.log), std::move(parts.tell)}) {}
 
 Surroundings DiskPodMaker::surroundings(std::vector<std::string> pod_ips) const {
   return {std::move(pod_ips), options_.node_ips, allocatable_()};
@@ -218,32 +195,10 @@ Task<runtime::ContainerSpec> DiskPodMaker::container_spec(ContainerRequest reque
   co_return std::move(container);
 }
 
-Task<void> DiskPodMaker::run_hook(PodView pod, std::string container_id, Value handler, std::vector<std::string> pod_ips, Duration limit) {
-  if (!handler["sleep"].is_null()) {
-    co_await loop::sleep(loop_, std::min<Duration>(std::chrono::seconds(handler["sleep"]["seconds"].as_int()), limit));
-    co_return;
-  }
-  if (!handler["exec"].is_null()) {
-    std::vector<std::string> arguments;
-    for (const Value& argument : handler["exec"]["command"].items()) arguments.emplace_back(argument.as_string());
-    runtime::CommandOutput output =
-        co_await runtime_.exec_and_wait(std::string(pod.uid()), container_id, arguments, limit, most_hook_output);
-    if (output.exit_code != 0) co_await loop::fail(hook_error(arguments, output));
-    co_return;
-  }
-  const Value& get = handler["httpGet"];
-  if (get.is_null()) co_await loop::fail(Error::make(Code::invalid, "invalid handler: no action is named"));
-  PodDialer dialer(runtime_, std::string(pod.uid()));
-  wire::Endpoint endpoint;
-  endpoint.host = get["host"].as_string().empty() ? (pod_ips.empty() ? "127.0.0.1" : pod_ips.front()) : std::string(get["host"].as_string());
-  endpoint.port = port_of(pod, get["port"]);
-  wire::HttpClient client(loop_, dialer, endpoint);
-  wire::ClientRequest request;
-  request.target = get["path"].as_string().starts_with('/') ? std::string(get["path"].as_string()) : "/" + std::string(get["path"].as_string());
-  for (const Value& header : get["httpHeaders"].items()) request.headers.add(std::string(header["name"].as_string()), std::string(header["value"].as_string()));
-  wire::Reply reply = co_await loop::with_timeout(loop_, client.call(std::move(request)), limit);
-  if (reply.status >= 400)
-    co_await loop::fail(Error::make(Code::internal, "HTTP lifecycle hook (" + std::string(get["path"].as_string()) + ") answered " + std::to_string(reply.status)));
+Task<void> DiskPodMaker::run_hook(PodView pod, ContainerView container, std::string container_id, Value handler,
+                                  std::vector<std::string> pod_ips, Duration limit) {
+  HandlerTarget target{std::string(pod.uid()), std::move(container_id), pod_ips.empty() ? "" : pod_ips.front(), container.spec};
+  return handlers_.run_hook(std::move(target), std::move(handler), limit);
 }
 
 Task<std::string> DiskPodMaker::termination_message(PodView pod, ContainerView container, uint32_t attempt, bool failed) {
@@ -257,11 +212,11 @@ Task<void> DiskPodMaker::remove_files(std::string pod_uid, std::string ns, std::
 }
 Task<void> DiskPodMaker::remove_files_except(std::vector<std::string> pod_uids) { return files_.remove_except(std::move(pod_uids)); }
 
-void DiskPodMaker::watch_probes(const PodView&, const SandboxRecord*, const std::vector<std::string>&, std::function<void()>) {}
-const ProbeResults& DiskPodMaker::probe_results(std::string_view) const {
-  static const ProbeResults none;
-  return none;
+void DiskPodMaker::watch_probes(const PodView& pod, const SandboxRecord* sandbox, const std::vector<std::string>& pod_ips,
+                                std::function<void()> changed) {
+  prober_.watch(pod, sandbox, pod_ips, std::move(changed));
 }
-void DiskPodMaker::stop_probes(std::string_view) {}
+const ProbeResults& DiskPodMaker::probe_results(std::string_view pod_uid) const { return prober_.results(pod_uid); }
+void DiskPodMaker::stop_probes(std::string_view pod_uid) { prober_.stop(pod_uid); }
 
 }  // namespace orch::agent

@@ -4,8 +4,10 @@
 #include <map>
 #include <memory>
 
+#include "agent/handlers.h"
 #include "agent/pod_files.h"
 #include "agent/pod_maker.h"
+#include "agent/prober.h"
 #include "base/log.h"
 #include "loop/loop.h"
 #include "plan/pod/downward.h"
@@ -23,8 +25,15 @@ struct MakerOptions {
 
 class DiskPodMaker final : public PodMaker {
  public:
-  // `allocatable`: node.status.allocatable as it is then.
-  DiskPodMaker(loop::Loop& loop, runtime::PodRuntime& runtime, MakerOptions options, std::function<Value()> allocatable, Logger log);
+  struct Parts {
+    loop::Loop& loop;
+    loop::Network& network;  // for probes and hooks
+    runtime::PodRuntime& runtime;
+    Logger log;
+    std::function<Value()> allocatable;  // node.status.allocatable as it is then
+    std::function<void(const plan::pod::PodView&, const plan::Note&)> tell;  // an event about a pod
+  };
+  DiskPodMaker(Parts parts, MakerOptions options);
 
   loop::Task<std::vector<Checkpoint>> load_checkpoints() override;
   loop::Task<void> save_checkpoint(Checkpoint checkpoint) override;
@@ -32,8 +41,8 @@ class DiskPodMaker final : public PodMaker {
   loop::Task<void> addressed(plan::pod::PodView pod, std::vector<std::string> ips) override;
   Result<runtime::SandboxSpec> sandbox_spec(const plan::pod::PodView& pod, uint32_t attempt) override;
   loop::Task<runtime::ContainerSpec> container_spec(ContainerRequest request) override;
-  loop::Task<void> run_hook(plan::pod::PodView pod, std::string container_id, Value handler, std::vector<std::string> pod_ips,
-                            Duration limit) override;
+  loop::Task<void> run_hook(plan::pod::PodView pod, plan::pod::ContainerView container, std::string container_id,
+                            Value handler, std::vector<std::string> pod_ips, Duration limit) override;
   loop::Task<std::string> termination_message(plan::pod::PodView pod, plan::pod::ContainerView container, uint32_t attempt,
                                               bool failed) override;
   loop::Task<void> remove_log(plan::pod::PodView pod, std::string container, uint32_t attempt) override;
@@ -49,11 +58,11 @@ class DiskPodMaker final : public PodMaker {
  private:
   plan::pod::Surroundings surroundings(std::vector<std::string> pod_ips) const;
   loop::Loop& loop_;
-  runtime::PodRuntime& runtime_;
   MakerOptions options_;
   std::function<Value()> allocatable_;
-  Logger log_;
   PodFiles files_;
+  Handlers handlers_;
+  Prober prober_;  // uses the handlers
 };
 
 }  // namespace orch::agent

@@ -158,7 +158,7 @@ loop::Task<void> PodWorker::run_hook(const Action& action) {
   Value handler = view->spec["lifecycle"][post_start ? "postStart" : "preStop"];
   // postStart has no limit of its own.
   Duration limit = action.limit > Duration{} ? action.limit : Duration{24h};
-  co_await parts_.maker.run_hook(view_, action.id, handler, view_.host_network() ? parts_.node_ips : memory_.ips, limit);
+  co_await parts_.maker.run_hook(view_, *view, action.id, handler, view_.host_network() ? parts_.node_ips : memory_.ips, limit);
 }
 
 loop::Task<void> PodWorker::remove_container(const Action& action) {

@@ -54,8 +54,8 @@ class PodMaker {
   virtual loop::Task<runtime::ContainerSpec> container_spec(ContainerRequest request) = 0;
 
   // lifecycle.postStart and preStop: `handler` is the LifecycleHandler. Fails as its exec or request does.
-  virtual loop::Task<void> run_hook(plan::pod::PodView pod, std::string container_id, Value handler,
-                                    std::vector<std::string> pod_ips, Duration limit) = 0;
+  virtual loop::Task<void> run_hook(plan::pod::PodView pod, plan::pod::ContainerView container, std::string container_id,
+                                    Value handler, std::vector<std::string> pod_ips, Duration limit) = 0;
 
   // state.terminated.message of a container that has ended, by its terminationMessagePath and -Policy.
   virtual loop::Task<std::string> termination_message(plan::pod::PodView pod, plan::pod::ContainerView container,

@@ -109,7 +109,7 @@ class FakeMaker final : public agent::PodMaker {
   loop::Task<void> addressed(plan::pod::PodView, std::vector<std::string>) override { co_return; }
   Result<runtime::SandboxSpec> sandbox_spec(const plan::pod::PodView& pod, uint32_t attempt) override;
   loop::Task<runtime::ContainerSpec> container_spec(agent::ContainerRequest request) override;
-  loop::Task<void> run_hook(plan::pod::PodView, std::string, Value, std::vector<std::string>, Duration) override { co_return; }
+  loop::Task<void> run_hook(plan::pod::PodView, plan::pod::ContainerView, std::string, Value, std::vector<std::string>, Duration) override { co_return; }
   loop::Task<std::string> termination_message(plan::pod::PodView, plan::pod::ContainerView, uint32_t, bool) override { co_return std::string(); }
   loop::Task<void> remove_log(plan::pod::PodView, std::string, uint32_t) override { co_return; }
   loop::Task<void> remove_files(std::string pod_uid, std::string, std::string) override;
