@@ -157,7 +157,10 @@ Result<Socket> Socket::open(int protocol) {
   address.nl_family = AF_NETLINK;
   if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
     return Error::from_errno(errno, "bind a netlink socket");
-  return Socket(std::move(fd));
+  socklen_t size = sizeof address;
+  if (::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0)
+    return Error::from_errno(errno, "bind a netlink socket");
+  return Socket(std::move(fd), address.nl_pid);
 }
 
 Result<Socket> Socket::open_in(int network_namespace, int protocol) {

@@ -111,13 +111,15 @@ class Socket {
   // What is there now, without waiting; false: messages were lost (ENOBUFS), all may have changed.
   bool drain(const std::function<void(const nlmsghdr&)>& each);
   int fd() const { return fd_.get(); }
+  uint32_t port() const { return port_; }  // the sender's address of our messages (nlmsg_pid in notifications)
 
  private:
-  explicit Socket(Fd fd) : fd_(std::move(fd)) {}
+  Socket(Fd fd, uint32_t port) : fd_(std::move(fd)), port_(port) {}
   Result<void> send(std::string_view bytes);
   // Up to the acknowledgement or end of dump of `sequence`.
   Result<void> receive(uint32_t sequence, const std::string& what, const std::function<void(const nlmsghdr&)>& each);
   Fd fd_;
+  uint32_t port_ = 0;
   uint32_t sequence_ = 0;
 };
 

@@ -99,34 +99,30 @@ Result<std::vector<std::string>> Nftables::tables(std::string_view prefix) {
   return names;
 }
 
-Result<NfMonitor> NfMonitor::open(std::string table) {
+Result<NfMonitor> NfMonitor::open(std::string table, uint32_t own_port) {
   TRY(Socket socket, Socket::open(NETLINK_NETFILTER));
   TRY_VOID(socket.subscribe(NFNLGRP_NFTABLES));
-  return NfMonitor(std::move(socket), std::move(table));
+  return NfMonitor(std::move(socket), std::move(table), own_port);
 }
 
 bool NfMonitor::changed() {
   bool foreign = false;
   auto look = [&](const nlmsghdr& header) {
-    const Attributes attributes = Attributes::of(header, sizeof(nfgenmsg));
+    if (header.nlmsg_pid == own_port_) return;
     switch (header.nlmsg_type & 0xff) {
-      case NFT_MSG_NEWGEN:  // the end of a transaction, and whose it was
-        if (touched_ && attributes.be32(NFTA_GEN_PROC_PID) != static_cast<uint32_t>(::getpid())) foreign = true;
-        touched_ = false;
-        break;
       case NFT_MSG_DELTABLE:
       case NFT_MSG_DELCHAIN:
       case NFT_MSG_DELRULE:
       case NFT_MSG_DELSET:
       case NFT_MSG_DELSETELEM:
-        // The table's name is the first attribute of all of them.
-        if (attributes.text(NFTA_TABLE_NAME) == table_) touched_ = true;
+        // The table's name has the same number in all of them.
+        if (Attributes::of(header, sizeof(nfgenmsg)).text(NFTA_TABLE_NAME) == table_) foreign = true;
         break;
       default: break;
     }
   };
-  const bool complete = socket_.drain(look);
-  return foreign || !complete;
+  (void)socket_.drain(look);
+  return foreign;
 }
 
 }  // namespace orch::sys

@@ -36,25 +36,29 @@ class Nftables {
   Result<std::optional<uint32_t>> table_use(std::string_view table);
   // Tables of family ip whose name begins so.
   Result<std::vector<std::string>> tables(std::string_view prefix);
+  uint32_t port() const { return socket_.port(); }
 
  private:
   explicit Nftables(Socket socket) : socket_(std::move(socket)) {}
   Socket socket_;
 };
 
-// Tells of changes to a table that another process made.
+// Tells of changes to a table that somebody else made.
 class NfMonitor {
  public:
-  static Result<NfMonitor> open(std::string table);
+  // `own_port`: of the Nftables whose changes are ours.
+  static Result<NfMonitor> open(std::string table, uint32_t own_port);
   int fd() const { return socket_.fd(); }
-  // Reads what there is. True: somebody else took something out of the table (or messages were lost).
+  // Reads what there is. True: somebody else took something out of the table. (Messages get lost when more come at once than
+  // the buffer of 64 MB holds; only transactions of our own are that large.)
   bool changed();
 
  private:
-  NfMonitor(Socket socket, std::string table) : socket_(std::move(socket)), table_(std::move(table)) {}
+  NfMonitor(Socket socket, std::string table, uint32_t own_port)
+      : socket_(std::move(socket)), table_(std::move(table)), own_port_(own_port) {}
   Socket socket_;
   std::string table_;
-  bool touched_ = false;  // in the transaction whose end has not come yet
+  uint32_t own_port_;
 };
 
 }  // namespace orch::sys

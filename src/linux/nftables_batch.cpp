@@ -197,6 +197,12 @@ struct BatchWriter::Expressions {
   }
   void operator()(const MatchLocal&) { fib_type_local(NFTA_FIB_F_DADDR); }
   void operator()(const MatchLocalSource&) { fib_type_local(NFTA_FIB_F_SADDR); }
+  void operator()(const MatchRedirect&) {
+    constexpr uint8_t icmp = 1, redirect = 5;
+    (*this)(MatchProtocol{icmp});
+    payload(NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, reg(0));
+    compare(Sense::equal, {reinterpret_cast<const char*>(&redirect), 1});
+  }
   void operator()(const InSet& s) {
     load(s.key);
     expression("lookup", [&] { message.text(NFTA_LOOKUP_SET, s.set).be32(NFTA_LOOKUP_SREG, reg(0)); });

@@ -71,6 +71,9 @@ struct MatchLocal {  // fib daddr type local
 struct MatchLocalSource {  // fib saddr type local
   bool operator==(const MatchLocalSource&) const = default;
 };
+struct MatchRedirect {  // icmp type redirect
+  bool operator==(const MatchRedirect&) const = default;
+};
 struct InSet {  // ip saddr . ip daddr @hairpin
   Key key;
   std::string set;
@@ -109,7 +112,7 @@ struct Reject {  // ICMP port unreachable
   bool operator==(const Reject&) const = default;
 };
 
-using Statement = std::variant<MatchPrefix, MatchProtocol, MatchInterface, MatchMark, MatchNew, MatchLocal, MatchLocalSource, InSet, Remember,
+using Statement = std::variant<MatchPrefix, MatchProtocol, MatchInterface, MatchMark, MatchNew, MatchLocal, MatchLocalSource, MatchRedirect, InSet, Remember,
                                VerdictMap, SetMark, FlipMark, Dnat, Spread, Masquerade, Reject, Verdict>;
 using Rule = std::vector<Statement>;
 

@@ -72,6 +72,7 @@ struct StatementText {
   std::string operator()(const MatchNew&) const { return "ct state new"; }
   std::string operator()(const MatchLocal&) const { return "fib daddr type local"; }
   std::string operator()(const MatchLocalSource&) const { return "fib saddr type local"; }
+  std::string operator()(const MatchRedirect&) const { return "icmp type redirect"; }
   std::string operator()(const InSet& s) const { return text_of(s.key) + " @" + s.set; }
   std::string operator()(const Remember& s) const { return "update @" + s.set + " { " + text_of(s.key) + " }"; }
   std::string operator()(const VerdictMap& s) const { return text_of(s.key) + " vmap @" + s.map; }

@@ -66,6 +66,9 @@ Fragment skeleton(const NetworkOptions& options) {
 
   for (auto [name, point] : {std::pair{"filter_input", Point::input}, {"filter_forward", Point::forward}, {"filter_output", Point::output}})
     chains[name] = base(Type::filter, point, filter, {{MatchNew{}, jump("refuse_unserved")}});
+  // Pods are on one link and reach each other through us: nobody shall tell them of a shorter way.
+  auto& output = chains["filter_output"].rules;
+  output.insert(output.begin(), {to_pods, MatchRedirect{}, Verdict{verdict_drop, {}}});
   chains["refuse_unserved"].rules = {
       {MatchPrefix{Field::destination, Sense::equal, Cidr{options.dns_address, 32}}, Verdict{verdict_return, {}}},
       {VerdictMap{address_key, std::string(names::unserved)}},
