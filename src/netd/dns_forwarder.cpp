@@ -27,7 +27,7 @@ constexpr int64_t most_seconds = 30;  // CoreDNS's cache as k3s sets it up
 
 uint16_t random_id() {
   uint16_t id = 0;
-  (void)::getrandom(&id, sizeof id, 0);
+  if (::getrandom(&id, sizeof id, 0) != static_cast<ssize_t>(sizeof id)) id = 1;  // never, after boot
   return id;
 }
 

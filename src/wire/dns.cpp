@@ -135,7 +135,9 @@ Result<DnsRecord::Data> read_data(Reader& reader, uint16_t type, size_t size) {
       DnsSoa soa;
       TRY(soa.server, reader.name());
       TRY(soa.mailbox, reader.name());
-      for (uint32_t* number : {&soa.serial, &soa.refresh, &soa.retry, &soa.expire, &soa.minimum}) TRY(*number, reader.u32());
+      for (uint32_t* number : {&soa.serial, &soa.refresh, &soa.retry, &soa.expire, &soa.minimum}) {
+        TRY(*number, reader.u32());
+      }
       return DnsRecord::Data(std::move(soa));
     }
     default: {
@@ -334,7 +336,9 @@ Result<DnsMessage> decode_dns(std::string_view bytes) {
   message.checking_disabled = flags & flag_checking_disabled;
   message.code = flags & 0xf;
   uint16_t counts[4];
-  for (uint16_t& count : counts) TRY(count, reader.u16());
+  for (uint16_t& count : counts) {
+    TRY(count, reader.u16());
+  }
   for (uint16_t i = 0; i < counts[0]; ++i) {
     DnsQuestion question;
     TRY(question.name, reader.name());
