@@ -88,8 +88,9 @@ Result<void> add_veth(Socket& socket, const VethSpec& spec) {
   message.nested(IFLA_LINKINFO, [&] {
     message.text(IFLA_INFO_KIND, "veth");
     message.nested(IFLA_INFO_DATA, [&] {
+      // The peer cannot be up from the start: the pair is not joined when its flags are set (ENOTCONN).
       message.nested(VETH_INFO_PEER, [&] {
-        message.header(link_header(0, true)).text(IFLA_IFNAME, spec.peer_name).u32(IFLA_MTU, spec.mtu);
+        message.header(link_header(0, false)).text(IFLA_IFNAME, spec.peer_name).u32(IFLA_MTU, spec.mtu);
         message.bytes(IFLA_ADDRESS, bytes_of(spec.peer_mac));
         message.u32(IFLA_NET_NS_FD, static_cast<uint32_t>(spec.peer_namespace));
       });
