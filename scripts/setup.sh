@@ -14,7 +14,7 @@ build_packages=(
 test_packages=(
   curl openssl zstd
   skopeo umoci docker-registry busybox-static
-  podman conmon crun runc qemu-system-x86 nftables iproute2 procps
+  podman conmon crun runc qemu-system-x86 nftables iproute2 procps bind9-dnsutils
 )
 fuzz_packages=(clang-14 libclang-rt-14-dev)
 # Worth having, never worth failing for.

@@ -152,6 +152,7 @@ Task<void> Server::run() {
   control::Options control_options;
   control_options.types = client::known_types(*registry);
   control_options.root_ca = root_ca;
+  control_options.cluster_cidr = options.cluster_cidr;
   controllers = control::start(loop, *port, log.named("control"), std::move(control_options));
   scheduler = scheduler::start(loop, *port, random, log.named("scheduler"));
   if (agent) co_await agent->start(*port, nodes);

@@ -90,6 +90,7 @@ class Driver final : public Controllers {
     context.mono = loop_.now();
     context.last_failure = failure == controller.failures.end() ? nullptr : &failure->second;
     context.root_ca = options_.root_ca;
+    context.cluster_cidr = options_.cluster_cidr;
     auto waiting = controller.waiting.find(key);
     if (waiting != controller.waiting.end()) context.waiting_since = waiting->second;
     plan::Plan planned = controller.reconciler.reconcile(informers_.snapshot(), key, context);

@@ -18,6 +18,7 @@ struct Options {
   // All types of the API (client::known_types); those the reconcilers name are added.
   std::vector<plan::Snapshot::KnownType> types;
   std::string root_ca;  // PEM
+  std::string cluster_cidr;  // out of it Nodes get spec.podCIDR; "": they get none
   int workers = 5;      // keys of one reconciler worked on at the same time
 };
 

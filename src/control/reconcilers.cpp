@@ -8,6 +8,7 @@
 #include "plan/gc/namespace_defaults.h"
 #include "plan/gc/pod_collector.h"
 #include "plan/nodes/node_health.h"
+#include "plan/nodes/pod_cidr.h"
 #include "plan/nodes/taint_eviction.h"
 #include "plan/workloads/deployment.h"
 #include "plan/workloads/replica_set.h"
@@ -27,6 +28,7 @@ std::vector<plan::Reconciler> all_reconcilers() {
       plan::endpoints_reconciler(),
       plan::endpoint_slice_mirroring_reconciler(),
       plan::node_reconciler(),
+      plan::pod_cidr_reconciler(),
       plan::taint_eviction_reconciler(),
   };
 }

@@ -117,12 +117,12 @@ Result<void> set_link_mtu(Socket& socket, uint32_t index, uint32_t mtu) {
   return socket.request(message);
 }
 
-Result<void> isolate_port(Socket& socket, uint32_t index) {
-  Message message(RTM_SETLINK, 0, "isolate bridge port " + std::to_string(index));
+Result<void> set_port_hairpin(Socket& socket, uint32_t index) {
+  Message message(RTM_SETLINK, 0, "set hairpin mode of bridge port " + std::to_string(index));
   ifinfomsg header = link_header(index, false);
   header.ifi_family = AF_BRIDGE;
   message.header(header);
-  message.nested(IFLA_PROTINFO | NLA_F_NESTED, [&] { message.u8(IFLA_BRPORT_ISOLATED, 1); });
+  message.nested(IFLA_PROTINFO | NLA_F_NESTED, [&] { message.u8(IFLA_BRPORT_MODE, 1); });
   return socket.request(message);
 }
 

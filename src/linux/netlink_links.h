@@ -29,8 +29,7 @@ struct BridgeSpec {
   Mac mac{};
 };
 
-// A pair: one end here, a port of `bridge` and up, the other one in the pod's namespace. The port is isolated: it talks to
-// the bridge, not to its neighbours (so that all traffic of pods passes the node's rules).
+// A pair: one end here, a port of `bridge` and up, the other one in the pod's namespace.
 struct VethSpec {
   std::string name;
   uint32_t bridge = 0;  // index
@@ -62,8 +61,8 @@ Result<void> add_veth(Socket& socket, const VethSpec& spec);
 Result<void> delete_link(Socket& socket, const std::string& name);
 Result<void> set_link_up(Socket& socket, uint32_t index);
 Result<void> set_link_mtu(Socket& socket, uint32_t index, uint32_t mtu);
-// Of a bridge's port.
-Result<void> isolate_port(Socket& socket, uint32_t index);
+// A port of a bridge may send back what came in by it (hairpin mode).
+Result<void> set_port_hairpin(Socket& socket, uint32_t index);
 
 Result<std::vector<Cidr>> list_addresses(Socket& socket, uint32_t link);
 // Adding what is there and deleting what is not succeed.

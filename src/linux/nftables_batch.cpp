@@ -242,8 +242,10 @@ struct BatchWriter::Expressions {
   void operator()(const Masquerade&) {
     expression("masq", [] {});
   }
-  void operator()(const Reject&) {
+  void operator()(const Reject& s) {
     constexpr uint8_t port_unreachable = 3;
+    if (s.with == Reject::With::reset)
+      return expression("reject", [&] { message.be32(NFTA_REJECT_TYPE, NFT_REJECT_TCP_RST).u8(NFTA_REJECT_ICMP_CODE, 0); });
     expression("reject", [&] {
       message.be32(NFTA_REJECT_TYPE, NFT_REJECT_ICMP_UNREACH).u8(NFTA_REJECT_ICMP_CODE, port_unreachable);
     });

@@ -90,7 +90,7 @@ Result<void> attach_pod(const PodLink& link) {
     TRY(port, sys::find_link(node, link.name));
     TRY(inside, sys::find_link(pod, std::string(pod_interface)));
     if (!port || !inside) return Error::make(Code::internal, "the link " + link.name + " is gone again");
-    TRY_VOID(sys::isolate_port(node, port->index));
+    TRY_VOID(sys::set_port_hairpin(node, port->index));
   }
   constexpr uint32_t loopback = 1;  // the first link of any namespace
   TRY_VOID(sys::set_link_up(pod, loopback));

@@ -1,9 +1,9 @@
 #pragma once
 // The links of a node and its pods: blocking work for worker threads, values in and values out. Idempotent.
 //
-// Pods hang on one bridge, each with a /32 address and the bridge's address as its gateway; ports are isolated from each
-// other, so that pods reach each other through the node's routing and rules. That makes answers of a Service come back
-// through the address translation, without br_netfilter.
+// Pods hang on one bridge, each with a /32 address and the bridge's address as its gateway, so that pods reach each other
+// through the node's routing and rules: answers of a Service come back through the address translation, with br_netfilter
+// and without. Where br_netfilter is active, it bridges what was translated to a pod; hence hairpin mode of the ports.
 
 #include <string>
 #include <vector>

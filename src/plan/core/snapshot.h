@@ -49,6 +49,7 @@ struct Context {
   // null if there was none.
   const Error* last_failure = nullptr;
   std::string_view root_ca;  // PEM, for kube-root-ca.crt
+  std::string_view cluster_cidr;  // pods' addresses: "10.42.0.0/16"; "": Nodes get none from us
   // Since when this key's plans have asked to be looked at again; nullopt: the last one had nothing to wait
   // for and nothing to do. For what has to stay as it is for a while before something is done about it.
   std::optional<Mono> waiting_since;

@@ -108,7 +108,8 @@ struct Spread {  // goes to one of the chains, by chance; at least one
 struct Masquerade {
   bool operator==(const Masquerade&) const = default;
 };
-struct Reject {  // ICMP port unreachable
+struct Reject {  // ICMP port unreachable; of TCP a reset, which also reaches a connect() in the same call on this host
+  enum class With : uint8_t { unreachable, reset } with = With::unreachable;
   bool operator==(const Reject&) const = default;
 };
 

@@ -92,7 +92,9 @@ struct StatementText {
     return text + " }";
   }
   std::string operator()(const Masquerade&) const { return "masquerade"; }
-  std::string operator()(const Reject&) const { return "reject"; }
+  std::string operator()(const Reject& s) const {
+    return s.with == Reject::With::reset ? "reject with tcp reset" : "reject";
+  }
   std::string operator()(const Verdict& s) const { return text_of(s); }
 };
 

@@ -76,7 +76,7 @@ Fragment skeleton(const NetworkOptions& options) {
       {InSet{{Field::destination}, std::string(names::cluster_ips)}, go(names::refuse)},
       {MatchPrefix{Field::destination, Sense::equal, options.service_cidr}, Verdict{verdict_drop, {}}},
   };
-  chains[std::string(names::refuse)].rules = {{Reject{}}};
+  chains[std::string(names::refuse)].rules = {{MatchProtocol{6}, Reject{Reject::With::reset}}, {Reject{}}};
 
   chains["filter_sources"] = base(Type::filter, Point::prerouting, before_nat, {{MatchNew{}, VerdictMap{address_key, firewall}}});
   // The bridge routes 127.0.0.0/8 so that node ports work on localhost; pods shall not get at it (CVE-2020-8558).
