@@ -22,7 +22,7 @@ using MakeVerbs = std::vector<Verb> (*)();
 constexpr MakeVerbs kVerbs[] = {get_verbs,    apply_verbs,   delete_verbs, change_verbs,
                                 label_verbs,  rollout_verbs, wait_verbs,   node_verbs,
                                 config_verbs, cluster_verbs, create_verbs, edit_verbs,
-                                describe_verbs, explain_verbs, image_verbs,
+                                describe_verbs, explain_verbs, image_verbs, check_verbs,
                                 logs_verbs,     exec_verbs,    cp_verbs,
                                 port_forward_verbs, top_verbs};
 

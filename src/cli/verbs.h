@@ -27,5 +27,6 @@ std::vector<Verb> exec_verbs();
 std::vector<Verb> port_forward_verbs();
 std::vector<Verb> top_verbs();
 std::vector<Verb> cp_verbs();
+std::vector<Verb> check_verbs();
 
 }  // namespace orch::cli
