@@ -93,7 +93,8 @@ Result<void> ObjectPrinter::read_columns(std::string_view text) {
 Result<void> ObjectPrinter::read_column_file(const std::string& text) {
   auto words_of = [](std::string_view line) {
     std::vector<std::string> words;
-    for (std::string_view word : split(replace_all(trim(line), "\t", " "), ' ')) {
+    const std::string spaced = replace_all(trim(line), "\t", " ");  // the words point into it
+    for (std::string_view word : split(spaced, ' ')) {
       if (!word.empty()) words.emplace_back(word);
     }
     return words;
