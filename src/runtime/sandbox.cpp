@@ -97,7 +97,8 @@ void restore_sandbox(const Value& record, Sandbox& sandbox) {
   sandbox.cgroup = record["cgroup"].as_string();
   sandbox.host_pid = record["hostPID"].as_bool();
   sandbox.host_ipc = record["hostIPC"].as_bool();
-  if (!record["hostNetwork"].as_bool()) {
+  sandbox.host_network = record["hostNetwork"].as_bool();
+  if (!sandbox.host_network && sandbox.state.shim_pid > 0) {
     sandbox.state.network_namespace = "/proc/" + std::to_string(sandbox.state.shim_pid) + "/ns/net";
   }
 }

@@ -19,7 +19,7 @@ struct Sandbox {
   SandboxState state;
   std::string directory;  // /run/orch/<instance>/pods/<uid>
   std::string cgroup;     // absolute
-  bool host_pid = false, host_ipc = false;
+  bool host_network = false, host_pid = false, host_ipc = false;
   int pause_pid = 0;      // of a shared pid namespace
   sys::Fd pidfd;
   std::unique_ptr<loop::FdWatch> watch;
@@ -28,6 +28,7 @@ struct Sandbox {
   std::map<uint64_t, std::weak_ptr<ExecExit>> execs;  // by the shim's key
   std::multimap<std::string, std::weak_ptr<ExecExit>> attached;  // by container id
   std::map<std::string, Value> configs;               // OCI, by container id; read again from disk after a restart
+  bool joined = false;    // the connection stands
   bool removing = false;
 
   std::string socket() const { return directory + "/shim.sock"; }

@@ -27,6 +27,7 @@ namespace fs = std::filesystem;
 
 constexpr Duration kShutdownTime = 5s;
 constexpr Duration kRemoveRetry = 5ms;
+constexpr Duration kRejoinPause = 100ms;
 constexpr int kRemoveTries = 2000;
 
 Result<void> make_directories(const std::string& path, unsigned mode) {
@@ -212,12 +213,35 @@ Task<void> ShimRuntime::join(SandboxPtr sandbox) {
       changed(*strong);
     }
   };
-  sandbox->connection = std::make_unique<ShimConnection>(loop_, std::move(*socket), on_event, std::function<void()>());
+  auto on_closed = [this, weak = std::weak_ptr<Sandbox>(sandbox)] {
+    auto strong = weak.lock();
+    if (!strong || !strong->state.alive || strong->removing || !strong->joined) return;
+    strong->joined = false;
+    // Exits of execs are told once only.
+    for (auto& [key, exit] : strong->execs) {
+      if (auto still = exit.lock()) still->ended.set();
+    }
+    strong->execs.clear();
+    scope_.spawn(rejoin(strong));
+  };
+  sandbox->connection = std::make_unique<ShimConnection>(loop_, std::move(*socket), on_event, on_closed);
   ShimConnection::Fields version = [](steps::Packer& packer) { packer.number(steps::kProtocolVersion); };
   ShimConnection::Answer hello = co_await sandbox->connection->call(Kind::hello, version);
+  sandbox->joined = true;
   steps::Unpacker message = hello.unpack();
   message.number();  // its version; fields are only ever added
   sandbox->state.shim_pid = static_cast<int>(message.number());
+  sandbox->pause_pid = static_cast<int>(message.number());
+  if (!sandbox->host_network) sandbox->state.network_namespace = "/proc/" + std::to_string(sandbox->state.shim_pid) + "/ns/net";
+}
+
+// A shim lets go who does not read what it tells (or this process was too busy): what was missed is asked for.
+Task<void> ShimRuntime::rejoin(SandboxPtr sandbox) {
+  while (sandbox->state.alive && !sandbox->removing) {
+    Result<void> joined = co_await join(sandbox).result();
+    if (joined.ok()) co_return;
+    co_await loop::sleep(loop_, kRejoinPause);
+  }
 }
 
 Task<void> ShimRuntime::adopt() {
@@ -251,7 +275,7 @@ Task<void> ShimRuntime::adopt_one(std::string directory) {
   if (record.ok()) {
     restore_sandbox(*record, *sandbox);
   } else {
-    // Its creation did not come to the end: the cgroup has its uid.
+    // Its creation had not begun.
     sandbox->state.pod_uid = fs::path(directory).filename().string();
     sandbox->cgroup = "";
   }
@@ -276,6 +300,7 @@ Task<SandboxState> ShimRuntime::create_sandbox(SandboxSpec spec) {
   sandbox->cgroup = node_cgroup_ + "/" + spec.cgroup;
   sandbox->host_pid = spec.host_pid;
   sandbox->host_ipc = spec.host_ipc;
+  sandbox->host_network = spec.host_network;
   sandbox->state.pod_uid = spec.pod_uid;
   sandbox->state.ns = spec.ns;
   sandbox->state.name = spec.name;
@@ -288,6 +313,8 @@ Task<SandboxState> ShimRuntime::create_sandbox(SandboxSpec spec) {
   auto launch = [request, directory = sandbox->directory, shm = sandbox->shm(),
                  record = sandbox_record(spec, *sandbox)]() -> Result<Launched> {
     TRY_VOID(make_directories(shm, 0700));
+    // Before there is a shim: a process that dies between here and the end can be cleaned up after.
+    TRY_VOID(write_plain(directory + "/sandbox.json", format_json(record)));
     TRY(Launched launched, launch_shim(request));
     const Value whole = record.with("pid", launched.pid).with("pausePid", launched.pause_pid);
     TRY_VOID(write_plain(directory + "/sandbox.json", format_json(whole)));
@@ -301,8 +328,6 @@ Task<SandboxState> ShimRuntime::create_sandbox(SandboxSpec spec) {
     co_await loop::fail(launched.error());
   }
   sandbox->state.shim_pid = launched->pid;
-  sandbox->pause_pid = launched->pause_pid;
-  if (!spec.host_network) sandbox->state.network_namespace = "/proc/" + std::to_string(launched->pid) + "/ns/net";
   watch_shim(sandbox);
   co_await join(sandbox);
   co_return sandbox->state;

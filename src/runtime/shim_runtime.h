@@ -63,6 +63,7 @@ class ShimRuntime final : public PodRuntime {
 
   loop::Task<SandboxPtr> running(std::string pod_uid) const;  // Code::not_found, or Code::closed where its shim died
   loop::Task<void> join(SandboxPtr sandbox);            // connects to its shim and asks for everything
+  loop::Task<void> rejoin(SandboxPtr sandbox);          // after its connection was lost
   loop::Task<void> adopt_one(std::string directory);
   void watch_shim(const SandboxPtr& sandbox);
   void shim_ended(const SandboxPtr& sandbox);

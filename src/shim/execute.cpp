@@ -272,6 +272,26 @@ void reset_signals() {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
+// Closes what the steps do not need: nothing of the caller's (sockets, directories of cgroups) may be found through
+// /proc/self/fd by a working directory or a program's path (CVE-2024-21626), nor by those inside (CVE-2016-9962).
+void close_others(const SpawnOptions& options, int report_pipe) {
+  const unsigned first = 3 + options.preserved_fds;
+  unsigned kept[4];
+  size_t count = 0;
+  for (int fd : {report_pipe, options.console_socket, options.start_fifo, options.meeting_pipe}) {
+    if (fd < static_cast<int>(first)) continue;
+    size_t at = count++;
+    for (; at > 0 && kept[at - 1] > static_cast<unsigned>(fd); --at) kept[at] = kept[at - 1];
+    kept[at] = static_cast<unsigned>(fd);
+  }
+  unsigned next = first;
+  for (size_t i = 0; i < count; ++i) {
+    if (kept[i] > next) sys::close_range(next, kept[i] - 1, 0);
+    next = kept[i] + 1;
+  }
+  sys::close_range(next, ~0U, 0);
+}
+
 int place_stdio(const SpawnOptions& options) {
   const int wanted[3] = {options.input, options.output, options.error};
   for (int standard = 0; standard < 3; ++standard) {
@@ -295,6 +315,7 @@ int place_stdio(const SpawnOptions& options) {
   // The caller writes id maps and moves us into the cgroup meanwhile; its end means that it gave up.
   if (::read(go_pipe, &go, 1) != 1) ::_exit(128);
   if (place_stdio(options) != 0) ::_exit(128);
+  close_others(options, report_pipe);
   note_environment(context, reader);
   steps::StepView step;
   while (!reader.at_end()) {

@@ -13,8 +13,8 @@ namespace orch::shim {
 
 namespace {
 
-int open_beneath(StepContext& context, const char* path, uint64_t flags) {
-  return sys::openat2(context.root.get(), path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+int open_beneath(StepContext& context, const char* path, uint64_t flags, uint64_t resolve = 0) {
+  return sys::openat2(context.root.get(), path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve);
 }
 
 int make_beneath(int parent, const char* name, TargetKind kind, mode_t mode) {
@@ -112,38 +112,95 @@ class Options {
 
 }  // namespace
 
-int open_target(StepContext& context, std::string_view target, TargetKind kind) {
-  char path[4096];
-  while (target.starts_with('/')) target.remove_prefix(1);
-  while (target.ends_with('/')) target.remove_suffix(1);
-  if (target.empty()) target = ".";
-  if (target.size() + 1 > sizeof path) {
-    errno = ENAMETOOLONG;
-    return -1;
+namespace {
+
+// A path beneath the root, changed where a symbolic link in it leads to nothing yet.
+class TargetPath {
+ public:
+  // False: too long.
+  bool set(std::string_view text) {
+    while (text.starts_with('/')) text.remove_prefix(1);
+    while (text.ends_with('/')) text.remove_suffix(1);
+    if (text.empty()) text = ".";
+    if (text.size() + 1 > sizeof text_) return false;
+    std::memmove(text_, text.data(), text.size());
+    size_ = text.size();
+    text_[size_] = '\0';
+    return true;
   }
-  std::memcpy(path, target.data(), target.size());
-  path[target.size()] = '\0';
-  const int found = open_beneath(context, path, O_PATH);
-  if (found >= 0 || errno != ENOENT) return found;
+  // Puts what the link at [begin, end) says in its place: from the root where it is absolute.
+  bool follow(size_t begin, size_t end, std::string_view link) {
+    char joined[sizeof text_];
+    const size_t before = link.starts_with('/') ? 0 : begin;
+    const size_t rest = size_ - end;
+    if (before + link.size() + rest + 1 > sizeof joined) return false;
+    std::memcpy(joined, text_, before);
+    std::memcpy(joined + before, link.data(), link.size());
+    std::memcpy(joined + before + link.size(), text_ + end, rest);
+    return set({joined, before + link.size() + rest});
+  }
+  char* data() { return text_; }
+  size_t size() const { return size_; }
+
+ private:
+  char text_[4096];
+  size_t size_ = 0;
+};
+
+enum class Made { whole, link, failed };
+
+// Makes what is missing, a name at a time. `link`: one of the names is a link to nothing, and the path was changed.
+Made make_target(StepContext& context, TargetPath& target, TargetKind kind, uint64_t resolve, sys::Fd& made) {
+  char* path = target.data();
   sys::Fd parent(::fcntl(context.root.get(), F_DUPFD_CLOEXEC, 3));
   size_t begin = 0;
   for (size_t i = 0; i <= target.size(); ++i) {
-    if (i < target.size() && path[i] != '/') continue;
     const bool last = i == target.size();
+    if (!last && path[i] != '/') continue;
     path[i] = '\0';
-    if (i > begin && make_beneath(parent.get(), path + begin, last ? kind : TargetKind::directory,
-                                  last && kind == TargetKind::file ? 0644 : 0755) != 0 &&
+    const TargetKind here_kind = last ? kind : TargetKind::directory;
+    if (i > begin && make_beneath(parent.get(), path + begin, here_kind, here_kind == TargetKind::file ? 0644 : 0755) != 0 &&
         errno != EEXIST) {
-      return -1;
+      return Made::failed;
     }
-    sys::Fd here(open_beneath(context, path, O_PATH));
-    if (!here.ok()) return -1;
-    if (last) return here.release();
+    sys::Fd here(open_beneath(context, path, O_PATH, resolve));
+    if (!here.ok()) {
+      char link[4096];
+      const int error = errno;
+      const ssize_t n = error == ENOENT ? ::readlinkat(parent.get(), path + begin, link, sizeof link) : -1;
+      if (!last) path[i] = '/';
+      if (n > 0 && target.follow(begin, i, {link, static_cast<size_t>(n)})) return Made::link;
+      errno = error;
+      return Made::failed;
+    }
     parent = static_cast<sys::Fd&&>(here);
-    path[i] = '/';
+    if (!last) path[i] = '/';
     begin = i + 1;
   }
-  errno = ENOENT;
+  made = static_cast<sys::Fd&&>(parent);
+  return Made::whole;
+}
+
+}  // namespace
+
+int open_target(StepContext& context, std::string_view target, TargetKind kind, uint64_t resolve) {
+  constexpr int kMaxLinks = 40;  // path_resolution(7)
+  TargetPath path;
+  if (!path.set(target)) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  const int found = open_beneath(context, path.data(), O_PATH, resolve);
+  if (found >= 0 || errno != ENOENT) return found;
+  for (int links = 0; links < kMaxLinks; ++links) {
+    sys::Fd made;
+    switch (make_target(context, path, kind, resolve, made)) {
+      case Made::whole: return made.release();
+      case Made::failed: return -1;
+      case Made::link: continue;
+    }
+  }
+  errno = ELOOP;
   return -1;
 }
 
@@ -187,7 +244,12 @@ int do_root(StepContext& context, const steps::StepView& step) {
 
 int do_mount(StepContext& context, const steps::StepView& step) {
   context.detail = "the mount's target";
-  sys::Fd target(open_target(context, step.text(1), TargetKind::directory));
+  const std::string_view type = step.text(2);
+  // What is masked and made read-only later is found by its name: an image or a volume must not have sent these two
+  // elsewhere by a symbolic link (CVE-2019-19921).
+  const bool plain = type == "proc" || type == "sysfs";
+  if (plain) context.detail = "the file system must be mounted on an ordinary directory";
+  sys::Fd target(open_target(context, step.text(1), TargetKind::directory, plain ? RESOLVE_NO_SYMLINKS : 0));
   if (!target.ok()) return errno;
   context.detail = "mount";
   const FdPath path(target.get());
@@ -313,9 +375,19 @@ int do_read_only_root(StepContext& context, const steps::StepView&) {
 
 int do_mask(StepContext& context, const steps::StepView& step) {
   context.detail = "the masked path";
-  if (::mount("/dev/null", step.c_str(0), nullptr, MS_BIND, nullptr) == 0 || errno == ENOENT) return 0;
-  if (errno != ENOTDIR) return errno;
-  return ::mount("tmpfs", step.c_str(0), "tmpfs", MS_RDONLY, "size=0k,nr_inodes=2,mode=755") == 0 ? 0 : errno;
+  sys::Fd target(::open(step.c_str(0), O_PATH | O_CLOEXEC));
+  if (!target.ok()) return errno == ENOENT || errno == ENOTDIR ? 0 : errno;
+  if (kind_of(target.get()) == TargetKind::directory) {
+    return ::mount("tmpfs", step.c_str(0), "tmpfs", MS_RDONLY, "size=0k,nr_inodes=2,mode=755") == 0 ? 0 : errno;
+  }
+  // A volume may lie over /dev, and what it has there may be anything (CVE-2025-31133).
+  context.detail = "/dev/null of the container, to mask a path with";
+  sys::Fd null(sys::open_tree(AT_FDCWD, "/dev/null", OPEN_TREE_CLONE | AT_SYMLINK_NOFOLLOW));
+  if (!null.ok()) return errno;
+  struct stat facts;
+  if (::fstat(null.get(), &facts) != 0) return errno;
+  if (!S_ISCHR(facts.st_mode) || facts.st_rdev != ::makedev(1, 3)) return EINVAL;
+  return sys::move_mount(null.get(), target.get()) == 0 ? 0 : errno;
 }
 
 int do_read_only(StepContext& context, const steps::StepView& step) {
@@ -328,21 +400,36 @@ int do_read_only(StepContext& context, const steps::StepView& step) {
   return sys::move_mount(tree.get(), target.get()) == 0 ? 0 : errno;
 }
 
-int do_directory(StepContext& context, const steps::StepView& step) {
-  context.detail = "chdir to the working directory";
-  if (::chdir(step.c_str(0)) == 0) return 0;
-  if (errno != ENOENT) return errno;
+namespace {
+
+int make_directory(const char* whole) {
   char path[4096];
-  const std::string_view whole = step.text(0);
-  if (whole.size() + 1 > sizeof path) return ENAMETOOLONG;
-  std::memcpy(path, whole.data(), whole.size() + 1);
-  for (size_t i = 1; i <= whole.size(); ++i) {
-    if (i < whole.size() && path[i] != '/') continue;
+  const size_t length = std::strlen(whole);
+  if (length + 1 > sizeof path) return ENAMETOOLONG;
+  std::memcpy(path, whole, length + 1);
+  for (size_t i = 1; i <= length; ++i) {
+    if (i < length && whole[i] != '/') continue;
     path[i] = '\0';
     if (::mkdir(path, 0755) != 0 && errno != EEXIST) return errno;
-    if (i < whole.size()) path[i] = '/';
+    if (i < length) path[i] = '/';
   }
-  return ::chdir(path) == 0 ? 0 : errno;
+  return 0;
+}
+
+}  // namespace
+
+int do_directory(StepContext& context, const steps::StepView& step) {
+  context.detail = "chdir to the working directory";
+  if (::chdir(step.c_str(0)) != 0) {
+    if (errno != ENOENT) return errno;
+    if (const int error = make_directory(step.c_str(0))) return error;
+    if (::chdir(step.c_str(0)) != 0) return errno;
+  }
+  // getcwd(2) says "(unreachable)/..." of a place that is not beneath our root (CVE-2024-21626).
+  context.detail = "the working directory is outside of the container";
+  char path[4096];
+  if (::syscall(SYS_getcwd, path, sizeof path) < 0) return errno;
+  return path[0] == '/' ? 0 : EXDEV;
 }
 
 }  // namespace orch::shim

@@ -34,6 +34,9 @@ int do_join(StepContext& context, const steps::StepView& step) {
   context.detail = step.c_str(0);
   sys::Fd ns(::open(step.c_str(0), O_RDONLY | O_CLOEXEC));
   if (!ns.ok()) return errno;
+  // Who is inside already may not look into us (ptrace(2), /proc/<pid>/fd) before we are the program (CVE-2016-9962).
+  // Of a user namespace's joining the kernel does it, and execve(2) undoes it.
+  if (step.number(0) != CLONE_NEWUSER) ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   return result(::setns(ns.get(), static_cast<int>(step.number(0))));
 }
 

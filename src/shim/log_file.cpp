@@ -47,7 +47,7 @@ void format_time(char* out, uint64_t ns) {
 }
 
 // ".20260102-150405", as kubelet names rotated logs.
-constexpr size_t kSuffixLength = 16;
+constexpr size_t kSuffixLength = 16, kCountLength = 7;
 void format_suffix(char* out, uint64_t ns) {
   const Civil c = civil_of(ns / 1'000'000'000);
   std::memcpy(out, ".00000000-000000", kSuffixLength);
@@ -126,16 +126,21 @@ void LogFile::write(std::string_view stream, bool whole, std::string_view text) 
 void LogFile::rotate() {
   char name[4096];
   const size_t length = std::strlen(path_);
-  if (length + kSuffixLength + 4 > sizeof name) return;
+  if (length + kSuffixLength + kCountLength + 1 > sizeof name) return;
+  // More than one within a second, or a clock that was set back: a number behind it keeps their order.
+  const uint64_t second = wall_clock() / 1'000'000'000;
+  const bool later = second > rotated_second_;
+  if (later) rotated_second_ = second;
+  rotated_count_ = later ? 0 : rotated_count_ + 1;
   std::memcpy(name, path_, length);
-  format_suffix(name + length, wall_clock());
+  format_suffix(name + length, rotated_second_ * 1'000'000'000);
   size_t end = length + kSuffixLength;
-  name[end] = '\0';
-  // More than one within a second: a letter behind it keeps their order.
-  for (char letter = 'a'; ::access(name, F_OK) == 0 && letter <= 'z'; ++letter) {
-    name[end] = letter;
-    name[end + 1] = '\0';
+  if (rotated_count_ > 0) {
+    name[end] = '-';
+    digits(name + end + 1, kCountLength - 1, rotated_count_);
+    end += kCountLength;
   }
+  name[end] = '\0';
   if (::rename(path_, name) != 0) return;
   const int fd = ::open(path_, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
   if (fd < 0) {  // go on with the old one under its name

@@ -31,6 +31,7 @@ class LogFile {
   uint64_t max_bytes_ = 0;
   uint64_t max_files_ = 0;
   uint64_t lost_ = 0;
+  uint64_t rotated_second_ = 0, rotated_count_ = 0;  // so that names are in the order of their making
 };
 
 // One of the two streams: bytes in, lines out. Keeps the beginning of an unfinished line, on the heap while there is one.

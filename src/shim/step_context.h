@@ -47,7 +47,8 @@ class FdPath {
 
 enum class TargetKind { directory, file };
 // An O_PATH descriptor of the target beneath the root, made with its parents where it is missing. -1 with errno.
-int open_target(StepContext& context, std::string_view target, TargetKind kind);
+// `resolve`: more RESOLVE_* flags of openat2(2).
+int open_target(StepContext& context, std::string_view target, TargetKind kind, uint64_t resolve = 0);
 
 int do_propagation(StepContext&, const steps::StepView&);
 int do_overlay(StepContext&, const steps::StepView&);

@@ -69,6 +69,8 @@ Result<void> add_process(steps::Steps& steps, const ProcessRequest& request) {
   const bool filtered = !request.seccomp_filter.empty();
   // Without no_new_privs a filter takes CAP_SYS_ADMIN: before that goes (seccomp(2)). With it, as late as can be.
   if (filtered && !no_new_privileges) steps.push_back(seccomp);
+  // As root, as in runc: a user who may not make or enter it has it all the same.
+  steps.push_back(Step{Op::directory, {}, {std::string(directory)}});
   steps.push_back(Step{Op::bounding, {set_of(process, "bounding")}, {}});
   TRY(Step user, user_step(process["user"]));
   steps.push_back(std::move(user));
@@ -76,7 +78,6 @@ Result<void> add_process(steps::Steps& steps, const ProcessRequest& request) {
                        {set_of(process, "effective"), set_of(process, "permitted"), set_of(process, "inheritable"),
                         set_of(process, "ambient")},
                        {}});
-  steps.push_back(Step{Op::directory, {}, {std::string(directory)}});
   steps.push_back(Step{Op::environment, {}, texts_of(process["env"])});
   if (request.wait_for_start) steps.push_back(Step{Op::wait_for_start, {}, {}});
   if (filtered && no_new_privileges) steps.push_back(std::move(seccomp));
