@@ -10,6 +10,7 @@
 
 namespace orch::steps {
 
+// Shims of an older orch read these numbers too: a new one goes to the end.
 enum class Op : uint16_t {
   // in the caller
   make_cgroup,
