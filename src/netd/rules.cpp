@@ -19,16 +19,13 @@ Rules::Rules(loop::UvLoop& loop, Logger logger, std::string table)
       assembly_(table_),
       wanted_(loop),
       released_(loop),
-      idle_(loop),
       scope_(loop) {
   scope_.spawn(run());
 }
 
 void Rules::put(const std::string& owner, plan::net::Fragment fragment) {
   assembly_.put(owner, std::move(fragment));
-  if (!assembly_.has_changes()) return;
-  idle_.reset();
-  wanted_.set();
+  if (assembly_.has_changes()) wanted_.set();
 }
 
 void Rules::release() {
@@ -37,8 +34,6 @@ void Rules::release() {
   replace_ = true;
   wanted_.set();
 }
-
-Task<void> Rules::flushed() { co_await idle_.wait(); }
 
 // Another program that flushes all tables takes ours, too: put it back.
 bool Rules::open_kernel() {
@@ -55,7 +50,6 @@ bool Rules::open_kernel() {
     if (!monitor_->changed() || !released_.is_set()) return;
     logger_.info("somebody changed our nf_tables rules: putting them back", {{"table", table_}});
     replace_ = true;
-    idle_.reset();
     wanted_.set();
   };
   watch_ = std::make_unique<loop::FdWatch>(loop_, monitor_->fd(), look);
@@ -63,10 +57,7 @@ bool Rules::open_kernel() {
 }
 
 Task<void> Rules::run() {
-  if (!open_kernel()) {
-    idle_.set();
-    co_return;
-  }
+  if (!open_kernel()) co_return;
   auto look = [table = table_, nftables = nftables_]() -> Result<bool> {
     TRY(auto use, nftables->table_use(table));
     return use.has_value();
@@ -83,10 +74,7 @@ Task<void> Rules::run() {
 
 Task<void> Rules::apply_once() {
   const bool whole = replace_;
-  if (!whole && !assembly_.has_changes()) {
-    idle_.set();
-    co_return;
-  }
+  if (!whole && !assembly_.has_changes()) co_return;
   plan::net::Ruleset ruleset;
   plan::net::Changes changes;
   if (whole) {
@@ -115,7 +103,6 @@ Task<void> Rules::apply_once() {
       co_await loop::sleep(loop_, pause);
     }
   }
-  if (!replace_ && !assembly_.has_changes()) idle_.set();
 }
 
 Task<void> Rules::remove_table() {

@@ -23,8 +23,6 @@ class Rules {
   // Until now a table from before this start was left as it was: the whole state is known only now. A table that was not
   // there is made without waiting for it.
   void release();
-  // Returns once what was put before is in the kernel, or could not be.
-  loop::Task<void> flushed();
   loop::Task<void> remove_table();
   // Why the last transaction failed; "" if it did not.
   const std::string& last_error() const { return last_error_; }
@@ -38,7 +36,7 @@ class Rules {
   Logger logger_;
   std::string table_;
   plan::net::Assembly assembly_;
-  loop::Event wanted_, released_, idle_;
+  loop::Event wanted_, released_;
   bool replace_ = true;
   std::string last_error_;
   int failures_ = 0;

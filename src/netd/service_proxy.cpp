@@ -51,7 +51,12 @@ Task<void> ServiceProxy::run() {
     wanted_.reset();
     std::set<std::string> dirty;
     dirty.swap(dirty_);
-    for (const std::string& key : dirty) plan(key);
+    constexpr size_t most_in_a_turn = 200;  // others want to run, too
+    size_t planned = 0;
+    for (const std::string& key : dirty) {
+      plan(key);
+      if (++planned % most_in_a_turn == 0) co_await loop::yield_turn(loop_);
+    }
     rules_.release();  // the first time: now everything is known
     co_await wanted_.wait();
   }

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <functional>
@@ -139,4 +140,56 @@ TEST_CASE("nft shows the same for our messages as for the ruleset's text") {
   REQUIRE(complaints == "");
   REQUIRE(ours.size() == theirs.size());
   for (size_t i = 0; i < ours.size(); ++i) CHECK(format_json(ours.at(i)) == format_json(theirs.at(i)));
+}
+
+TEST_CASE("Ten thousand Services: the whole table, and one change", "[.figures]") {
+  auto service = [](int i) {
+    const std::string number = std::to_string(i);
+    return json(R"({"metadata": {"name": "s)" + number + R"(", "namespace": "default"}, "spec": {"type": "NodePort", "clusterIP": "10.43.)" +
+                std::to_string(i / 250) + "." + std::to_string(1 + i % 250) + R"(", "ports": [{"port": 80, "nodePort": )" +
+                std::to_string(20000 + i) + "}]}}");
+  };
+  auto slice = [](int i) {
+    return json(R"({"metadata": {"name": "x"}, "endpoints": [{"addresses": ["10.42.0.)" + std::to_string(2 + i % 200) +
+                R"("]}, {"addresses": ["10.42.1.5"]}, {"addresses": ["10.42.1.6"]}], "ports": [{"port": 8080}]})");
+  };
+  constexpr int count = 10'000, changes = 50;
+  Assembly assembly("orch_test");
+  assembly.put("", skeleton(options()));
+  auto now = [] { return std::chrono::steady_clock::now(); };
+  auto us = [](auto d) { return std::chrono::duration_cast<std::chrono::microseconds>(d).count(); };
+  const auto start = now();
+  for (int i = 0; i < count; ++i)
+    assembly.put(service_owner("default", "s" + std::to_string(i)), service_fragment(service(i), {slice(i)}, options()));
+  const auto planned = now();
+  std::string complaints, text;
+  const bool entered = in_new_namespace([&] {
+    auto nftables = sys::Nftables::open();
+    const Ruleset all = assembly.take_all();
+    const auto taken = now();
+    auto batch = sys::encode_replace(all);
+    const auto encoded = now();
+    const size_t bytes = batch.bytes.size();
+    auto applied = nftables->apply(std::move(batch));
+    if (!applied.ok()) complaints = applied.error().message();
+    const auto first = now();
+    int64_t plan_time = 0, kernel_time = 0;
+    for (int i = 0; i < changes; ++i) {
+      const auto a = now();
+      assembly.put(service_owner("default", "s" + std::to_string(i)), service_fragment(service(i), {slice(i + 1)}, options()));
+      auto change = sys::encode_changes(assembly.take_changes());
+      const auto b = now();
+      applied = nftables->apply(std::move(change));
+      if (!applied.ok()) complaints = applied.error().message();
+      plan_time += us(b - a);
+      kernel_time += us(now() - b);
+    }
+    text = "10,000 Services of 3 endpoints: planned in " + std::to_string(us(planned - start) / 1000) + " ms, encoded in " +
+           std::to_string(us(encoded - taken) / 1000) + " ms (" + std::to_string(bytes / 1024) + " KiB), kernel " +
+           std::to_string(us(first - encoded) / 1000) + " ms; one change: plan and encode " + std::to_string(plan_time / changes) +
+           " us, kernel " + std::to_string(kernel_time / changes) + " us";
+  });
+  if (!entered) SKIP("this machine gives no network namespaces");
+  REQUIRE(complaints == "");
+  WARN(text);
 }

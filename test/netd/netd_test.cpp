@@ -3,6 +3,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include <chrono>
+#include <ctime>
 #include <set>
 
 #include "base/text.h"
@@ -234,4 +235,28 @@ TEST_CASE("A hundred and ten pods attached at once") {
   const auto ended = std::chrono::steady_clock::now();
   auto ms = [](auto d) { return std::chrono::duration_cast<std::chrono::milliseconds>(d).count(); };
   WARN("110 pods: attached in " << ms(attached - start) << " ms, detached in " << ms(ended - attached) << " ms");
+}
+
+TEST_CASE("Questions a second that the DNS answers", "[.figures]") {
+  NEEDS_NAMESPACE;
+  if (shell("command -v dnsperf").empty()) SKIP("no dnsperf");
+  World world;
+  world.start();
+  std::string queries;
+  for (int i = 0; i < 100; ++i) {
+    const std::string name = "web" + std::to_string(i);
+    world.service("metadata: {name: " + name + "}\nspec: {clusterIP: 10.43.1." + std::to_string(i + 1) + ", ports: [{name: http, port: 80}]}");
+    queries += name + ".default.svc.cluster.local A\n";
+  }
+  REQUIRE(world.wait([&] { return world.rules().find("10.43.1.100") != std::string::npos; }));
+  const std::string file = world.directory + "/queries";
+  FILE* out = std::fopen(file.c_str(), "w");
+  std::fputs(queries.c_str(), out);
+  std::fclose(out);
+  timespec before{}, after{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
+  const std::string report = world.shell_turning("dnsperf -s 10.43.0.10 -d " + file + " -l 5 -c 4 -q 200 2>&1 | grep -E 'Queries (sent|completed|lost|per second)|Average Latency'");
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
+  const double seconds = static_cast<double>(after.tv_sec - before.tv_sec) + static_cast<double>(after.tv_nsec - before.tv_nsec) / 1e9;
+  WARN(report << "CPU time of the server's thread: " << seconds << " s");
 }

@@ -18,8 +18,8 @@ class PlanWorld : public FakeCluster {
   plan::Plan decide(const plan::Reconciler& reconciler, const plan::ObjectKey& key, const Error* failure = nullptr) {
     auto& waiting = waiting_[std::string(reconciler.name)];
     auto since = waiting.find(key);
-    plan::Context context{now, Mono{now.ns}, failure, root_ca,
-                          since == waiting.end() ? std::nullopt : std::optional(since->second)};
+    plan::Context context{now, Mono{now.ns}, failure, root_ca};
+    if (since != waiting.end()) context.waiting_since = since->second;
     plan::Plan first = reconciler.reconcile(snapshot(), key, context);
     plan::Plan second = reconciler.reconcile(snapshot(), key, context);
     REQUIRE(plan::format_plan(first) == plan::format_plan(second));
