@@ -53,10 +53,16 @@ Result<Identity> identity_of(const ContainerConfigRequest& request) {
   const Value& uid = setting(request, "runAsUser");
   const Value& gid = setting(request, "runAsGroup");
   if (uid.is_int()) user = std::to_string(uid.as_int());
+  const std::string where = " (pod: " + quote(format_pod(request.pod)) + ", container: " + std::string(request.container.name()) + ")";
+  const bool never_root = setting(request, "runAsNonRoot").as_bool();
+  const std::string name = user.substr(0, user.find(':'));
+  if (never_root && !name.empty() && !parse_int(name)) {
+    return Error::make(Code::invalid, "container has runAsNonRoot and image has non-numeric user (" + name +
+                                          "), cannot verify user is non-root" + where);
+  }
   TRY(Identity identity, find_identity(request.accounts, user));
   if (gid.is_int()) identity.gid = gid.as_int();
-  if (setting(request, "runAsNonRoot").as_bool() && identity.uid == 0) {
-    std::string where = " (pod: " + quote(format_pod(request.pod)) + ", container: " + std::string(request.container.name()) + ")";
+  if (never_root && identity.uid == 0) {
     return Error::make(Code::invalid, uid.is_int() ? "container's runAsUser breaks non-root policy" + where
                                                    : "container has runAsNonRoot and image will run as root" + where);
   }
@@ -189,9 +195,11 @@ Value linux_of(const ContainerConfigRequest& request) {
 
 void set_seccomp(const ContainerConfigRequest& request, ContainerConfig& made) {
   if (is_privileged(request)) return;
+  // As with kubelet's --seccomp-default: who says nothing gets the runtime's profile.
   const Value& profile = setting(request, "seccompProfile");
-  if (profile["type"].as_string() == "RuntimeDefault") made.seccomp = Seccomp::runtime_default;
-  if (profile["type"].as_string() != "Localhost") return;
+  std::string_view type = profile["type"].as_string();
+  if (type.empty() || type == "RuntimeDefault") made.seccomp = Seccomp::runtime_default;
+  if (type != "Localhost") return;
   made.seccomp = Seccomp::localhost;
   made.seccomp_file = profile["localhostProfile"].as_string();
 }

@@ -91,6 +91,7 @@ Result<void> add_projected(Build& build, const Value& projected) {
       TRY_VOID(add_object(build, true, source["secret"]["name"].as_string(), source["secret"], mode));
     if (!source["downwardAPI"].is_null()) TRY_VOID(add_downward(build, source["downwardAPI"], mode));
     if (!source["serviceAccountToken"].is_null()) TRY_VOID(add_token(build, source["serviceAccountToken"]));
+    if (!source["clusterTrustBundle"].is_null()) return invalid("ClusterTrustBundle projection is not supported on this node");
   }
   return {};
 }
