@@ -1,7 +1,9 @@
 #include "agent/disk_pod_maker.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -23,6 +25,17 @@ namespace fs = std::filesystem;
 
 namespace {
 
+// With their ends: a pod that starts without the API gets the tokens it had.
+template <class Tokens>
+Value tokens_value(const Tokens& tokens) {
+  ObjectBuilder builder;
+  for (const auto& [key, token] : tokens) {
+    if (token.token.empty()) continue;
+    builder.set(key, Value::object({{"token", token.token}, {"expires", format_time(token.expires)}}));
+  }
+  return std::move(builder).build();
+}
+
 Value references_value(const ResolvedReferences& references) {
   auto map = [](const auto& objects) {
     ObjectBuilder builder;
@@ -31,6 +44,7 @@ Value references_value(const ResolvedReferences& references) {
   };
   return Value::object({{"configMaps", map(references.config_maps)},
                         {"secrets", map(references.secrets)},
+                        {"tokens", tokens_value(references.tokens)},
                         {"services", Value::list(references.services)}});
 }
 
@@ -38,20 +52,32 @@ ResolvedReferences references_from(const Value& value) {
   ResolvedReferences references;
   for (const Member& member : value["configMaps"].members()) references.config_maps[std::string(member.name())] = member.value;
   for (const Member& member : value["secrets"].members()) references.secrets[std::string(member.name())] = member.value;
+  for (const Member& member : value["tokens"].members()) {
+    auto expires = parse_time(member.value["expires"].as_string());
+    references.tokens[std::string(member.name())] = {std::string(member.value["token"].as_string()), expires.ok() ? *expires : Instant{}, ""};
+  }
   references.services.assign(value["services"].items().begin(), value["services"].items().end());
   return references;
 }
 
-std::vector<Checkpoint> read_checkpoints(const NodePaths& paths) {
-  std::vector<Checkpoint> all;
+struct Checkpoints {
+  std::vector<Checkpoint> good;
+  std::vector<std::string> damaged;  // paths
+};
+
+Checkpoints read_checkpoints(const NodePaths& paths) {
+  Checkpoints all;
   std::error_code error;
   for (fs::directory_iterator at(paths.pods(), error), end; !error && at != end; at.increment(error)) {
     const std::string uid = at->path().filename().string();
     auto text = loop::read_file_now(paths.checkpoint(uid));
     if (!text.ok()) continue;
     auto value = parse_json(text.value());
-    if (!value.ok() || value.value()["pod"]["metadata"]["uid"].as_string() != uid) continue;
-    all.push_back({value.value()["pod"], references_from(value.value()["references"])});
+    if (!value.ok() || value.value()["pod"]["metadata"]["uid"].as_string() != uid) {
+      all.damaged.push_back(paths.checkpoint(uid));
+      continue;
+    }
+    all.good.push_back({value.value()["pod"], references_from(value.value()["references"])});
   }
   return all;
 }
@@ -68,15 +94,35 @@ Result<void> write_in_place(const std::string& path, const std::string& content,
   return {};
 }
 
+// A file below `root`, which is an image's: links in it lead nowhere else. nullopt: there is none; "": it is no file that
+// can be read (a whiteout, a link into another layer).
+std::optional<std::string> read_inside(const std::string& root, const std::string& path) {
+  constexpr size_t most_bytes = 4 << 20;
+  const int directory = ::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (directory < 0) return std::nullopt;
+  open_how how{};
+  how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
+  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  const long fd = ::syscall(SYS_openat2, directory, path.c_str(), &how, sizeof how);
+  const int number = errno;
+  ::close(directory);
+  if (fd < 0) return number == ENOENT || number == ENOTDIR ? std::nullopt : std::optional<std::string>("");
+  struct stat status{};
+  std::string text;
+  if (::fstat(static_cast<int>(fd), &status) == 0 && S_ISREG(status.st_mode)) {
+    text.resize(std::min<size_t>(static_cast<size_t>(status.st_size), most_bytes));
+    const ssize_t size = ::pread(static_cast<int>(fd), text.data(), text.size(), 0);
+    text.resize(size > 0 ? static_cast<size_t>(size) : 0);
+  }
+  ::close(static_cast<int>(fd));
+  return text;
+}
+
 // A file of an image, out of its layers: the topmost layer that has it counts. Not through links.
 std::string read_from_layers(const std::vector<std::string>& layers, const std::string& path) {
   for (const std::string& layer : layers) {
-    struct stat status{};
-    const std::string whole = layer + path;
-    if (::lstat(whole.c_str(), &status) != 0) continue;
-    if (!S_ISREG(status.st_mode)) return "";  // a whiteout, or a link
-    auto text = loop::read_file_now(whole, 4 << 20);
-    return text.ok() ? std::move(text).value() : std::string();
+    std::optional<std::string> text = read_inside(layer, path);
+    if (text) return std::move(*text);
   }
   return "";
 }
@@ -87,6 +133,7 @@ DiskPodMaker::DiskPodMaker(Parts parts, MakerOptions options)
     : loop_(parts.loop),
       options_(std::move(options)),
       allocatable_(std::move(parts.allocatable)),
+      log_(parts.log),
       files_(loop_, NodePaths(options_.directory)),
       handlers_(loop_, parts.network, parts.runtime),
       prober_({loop_, handlers_, std::move(parts.log), std::move(parts.tell)}) {}
@@ -97,7 +144,10 @@ Surroundings DiskPodMaker::surroundings(std::vector<std::string> pod_ips) const 
 
 Task<std::vector<Checkpoint>> DiskPodMaker::load_checkpoints() {
   auto work = [paths = paths()] { return read_checkpoints(paths); };
-  co_return co_await loop::offload(loop_, work);
+  Checkpoints all = co_await loop::offload(loop_, work);
+  for (const std::string& path : all.damaged)
+    log_.warn("a pod kept on disk is damaged; it comes back when the API names it", {{"file", path}});
+  co_return std::move(all.good);
 }
 
 Task<void> DiskPodMaker::save_checkpoint(Checkpoint checkpoint) {

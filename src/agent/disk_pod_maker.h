@@ -60,6 +60,7 @@ class DiskPodMaker final : public PodMaker {
   loop::Loop& loop_;
   MakerOptions options_;
   std::function<Value()> allocatable_;
+  Logger log_;
   PodFiles files_;
   Handlers handlers_;
   Prober prober_;  // uses the handlers
