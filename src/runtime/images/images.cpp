@@ -22,8 +22,8 @@ namespace {
 
 constexpr size_t kPipeBytes = 1 << 20;
 constexpr size_t kShortestId = 4;
-// From find() to set_in_use(): the agent tells a little later which images its containers use.
-constexpr Duration kGivenOut = 20s;
+// How long a container may take from find() until its image is in what set_in_use() tells.
+constexpr Duration kGivenOut = 5s;
 
 bool is_hex(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
@@ -139,7 +139,6 @@ Result<Image> Images::find_for_user(std::string_view reference) const {
 }
 
 bool Images::is_in_use(const std::string& id) const {
-  std::erase_if(given_out_, [&](const auto& entry) { return loop_.now() - entry.second > kGivenOut; });
   return in_use_.contains(id) || given_out_.contains(id);
 }
 
@@ -359,6 +358,7 @@ Task<void> Images::keep_in_use() {
 }
 
 void Images::set_in_use(std::vector<std::string> ids) {
+  std::erase_if(given_out_, [&](const auto& entry) { return loop_.now() - entry.second >= kGivenOut; });
   std::set<std::string> now(ids.begin(), ids.end());
   if (in_use_known_ && now == in_use_) return;
   in_use_ = std::move(now);

@@ -67,7 +67,7 @@ class Images final : public ImageService {
   loop::Task<Pruned> prune();
   // `find`, and the beginning of an id, as people type it. Errors: Code::not_found, Code::invalid (several fit).
   Result<Image> find_for_user(std::string_view reference) const;
-  // By a container, or given out by find() or pull() so short a while ago that one may be about to start.
+  // By a container, or given out by find() or pull() and not yet judged by a set_in_use() some seconds later.
   bool is_in_use(const std::string& id) const;
 
  private:
