@@ -19,6 +19,7 @@ class LogFile {
   int open(const char* path, uint64_t max_bytes, uint64_t max_files);
   // One piece of a line. What a full disk refuses is counted, and said once there is room again.
   void write(std::string_view stream, bool whole, std::string_view text);
+  void close() { file_.reset(); }
 
  private:
   void rotate();

@@ -216,6 +216,7 @@ void Pod::finish_if_drained(Container* container, bool now) {
   }
   container->output_log.finish(container->log);
   container->error_log.finish(container->log);
+  container->log.close();
   while (Attached* attached = container->attached) {
     container->attached = attached->next;
     destroy(attached);
