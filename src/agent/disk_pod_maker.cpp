@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 
@@ -127,6 +128,20 @@ std::string read_from_layers(const std::vector<std::string>& layers, const std::
   return "";
 }
 
+// Of volumes on disk; what is in memory exists in the sandbox only.
+Result<void> make_sub_paths(const PodView& pod, const Value& config) {
+  std::vector<std::string> in_memory;
+  for (const Value& volume : pod.spec()["volumes"].items())
+    if (volume["emptyDir"]["medium"].as_string() == "Memory") in_memory.push_back("/" + std::string(volume["name"].as_string()));
+  for (const Value& mount : config["mounts"].items()) {
+    const std::string source(mount["source"].as_string());
+    auto is_source = [&](const std::string& name) { return source.ends_with("/volumes" + name); };
+    if (!mount.has("subpath") || std::ranges::any_of(in_memory, is_source)) continue;
+    TRY_VOID(make_sub_path(source, std::string(mount["subpath"].as_string())));
+  }
+  return {};
+}
+
 }  // namespace
 
 DiskPodMaker::DiskPodMaker(Parts parts, MakerOptions options)
@@ -218,6 +233,7 @@ Task<runtime::ContainerSpec> DiskPodMaker::container_spec(ContainerRequest reque
     ContainerConfigRequest wanted{request.pod, request.container, request.references, around, paths,
                                   request.image.config, accounts, request.attempt};
     TRY(ContainerConfig made, make_container_config(wanted));
+    TRY_VOID(make_sub_paths(request.pod, made.config));
     const std::string log = paths.log(request.pod, request.container.name(), request.attempt);
     TRY_VOID(make_directories(log.substr(0, log.rfind('/')), 0755));
     const std::string message = paths.termination_log(request.pod.uid(), request.container.name(), request.attempt);

@@ -1,7 +1,9 @@
 #include "agent/volumes.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -177,6 +179,42 @@ Result<void> write_volume(const std::string& directory, const std::vector<Volume
   TRY_VOID(link_names(directory, files));
   if (!old.empty() && old.find('/') == std::string::npos && old != fresh) TRY_VOID(remove_tree(directory + "/" + old));
   return {};
+}
+
+Result<void> make_sub_path(const std::string& volume, const std::string& path) {
+  int at = ::open(volume.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (at < 0) return Error::from_errno(errno, volume);
+  const int root = at;
+  struct stat status{};
+  const mode_t mode = ::fstat(root, &status) == 0 ? status.st_mode & 0777 : 0750;
+  Result<void> made;
+  std::string so_far;
+  for (std::string_view part : split(path, '/')) {
+    if (part.empty() || part == "." || !made.ok()) continue;
+    so_far += (so_far.empty() ? "" : "/") + std::string(part);
+    // From the root each time: a link inside may lead anywhere beneath it, and nowhere else.
+    open_how how{};
+    how.flags = O_PATH | O_CLOEXEC;
+    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+    long next = ::syscall(SYS_openat2, root, so_far.c_str(), &how, sizeof how);
+    if (next < 0 && errno == ENOENT) {
+      if (::mkdirat(at, std::string(part).c_str(), mode) != 0 && errno != EEXIST) {
+        made = Error::from_errno(errno, "making the subPath " + path);
+        continue;
+      }
+      next = ::syscall(SYS_openat2, root, so_far.c_str(), &how, sizeof how);
+      if (next >= 0) ::fchmodat(at, std::string(part).c_str(), mode, 0);  // whatever our umask is
+    }
+    if (next < 0) {
+      made = Error::from_errno(errno, "the subPath " + path);
+      continue;
+    }
+    if (at != root) ::close(at);
+    at = static_cast<int>(next);
+  }
+  if (at != root) ::close(at);
+  ::close(root);
+  return made;
 }
 
 std::optional<Failure> prepare_pod_directory(const PodView& pod, const NodePaths& paths,

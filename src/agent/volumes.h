@@ -17,6 +17,10 @@ namespace orch::agent {
 Result<void> write_volume(const std::string& directory, const std::vector<plan::pod::VolumeFile>& files, int64_t group,
                           Instant now);
 
+// The directories of a subPath that are not there yet, as kubelet's SafeMakeDir: beneath the volume, whatever links a
+// container has put there. Where something is at `path` already, nothing is made. Errors: Code::io.
+Result<void> make_sub_path(const std::string& volume, const std::string& path);
+
 // The directory with all that its containers will find there; what cannot be made is the answer.
 std::optional<plan::pod::Failure> prepare_pod_directory(const plan::pod::PodView& pod, const plan::pod::NodePaths& paths,
                                                         const plan::pod::ResolvedReferences& references,
