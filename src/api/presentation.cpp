@@ -55,9 +55,9 @@ Value list_metadata(const ListPage& page) {
 }
 
 // The bytes of an item: the store's own where the kind is the stored one.
-void append_item(std::string& out, const Objects& objects, const Kind& kind, const StoredPtr& item) {
-  if (kind.stored_as) return append_json(out, objects.as_kind(kind, *item));
-  out += *item->json();
+std::shared_ptr<const std::string> item_json(const Objects& objects, const Kind& kind, const StoredPtr& item) {
+  if (!kind.stored_as) return objects.store().bytes(*item);
+  return std::make_shared<const std::string>(format_json(objects.as_kind(kind, *item)));
 }
 
 std::string list_json(const Objects& objects, const ListPage& page) {
@@ -65,11 +65,17 @@ std::string list_json(const Objects& objects, const ListPage& page) {
                     "\",\"metadata\":";
   append_json(out, list_metadata(page));
   out += ",\"items\":[";
-  bool first = true;
+  std::vector<std::shared_ptr<const std::string>> items;
+  items.reserve(page.items.size());
+  size_t size = out.size() + 4;
   for (const StoredPtr& item : page.items) {
-    if (!first) out += ',';
-    first = false;
-    append_item(out, objects, *page.kind, item);
+    items.push_back(item_json(objects, *page.kind, item));
+    size += items.back()->size() + 1;
+  }
+  out.reserve(size);
+  for (const auto& item : items) {
+    if (item != items.front()) out += ',';
+    out += *item;
   }
   out += "]}\n";
   return out;
@@ -148,7 +154,7 @@ Result<Body> present_object(const Objects& objects, const Kind& kind, const Valu
   if (stored && !kind.stored_as && how.accepted.format == Format::json && stored->value.same(object)) {
     Body body;
     body.content_type = kJson;
-    body.chunks.emplace_back(stored->json());
+    body.chunks.emplace_back(objects.store().bytes(*stored));
     body.chunks.emplace_back(std::string("\n"));
     return body;
   }
@@ -177,7 +183,7 @@ Result<std::vector<Chunk>> present_event(const Objects& objects, const Kind& kin
   if (plain && event.stored && !kind.stored_as) {
     std::vector<Chunk> chunks;
     chunks.emplace_back("{\"type\":\"" + std::string(type) + "\",\"object\":");
-    chunks.emplace_back(event.stored->json());
+    chunks.emplace_back(objects.store().bytes(*event.stored));
     chunks.emplace_back(std::string("}\n"));
     return chunks;
   }

@@ -36,7 +36,9 @@ std::string listed(const Texts& texts) {
 }  // namespace
 
 void Causes::add(std::string_view reason, const FieldPath& path, std::string message) {
-  causes_.push_back({.reason = std::string(reason), .field = path.text(), .message = std::move(message)});
+  std::string field = path.text();
+  if (!said_.insert(field + "\n" + message).second) return;
+  causes_.push_back({.reason = std::string(reason), .field = std::move(field), .message = std::move(message)});
 }
 
 void Causes::required(const FieldPath& path, std::string_view detail) {
@@ -45,6 +47,14 @@ void Causes::required(const FieldPath& path, std::string_view detail) {
 
 void Causes::invalid(const FieldPath& path, const Value& value, std::string_view detail) {
   add("FieldValueInvalid", path, with_detail("Invalid value: " + shown(value), detail));
+}
+
+void Causes::invalid(const FieldPath& path, std::string_view detail) {
+  add("FieldValueInvalid", path, "Invalid value: " + std::string(detail));
+}
+
+void Causes::invalid_name(const FieldPath& path, std::string_view name, std::string_view detail) {
+  add("FieldValueInvalid", path, with_detail("Invalid value: " + std::string(name), detail));
 }
 
 void Causes::not_supported(const FieldPath& path, const Value& value,

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "base/error.h"
@@ -19,6 +20,10 @@ class Causes {
   void required(const FieldPath& path, std::string_view detail = {});
   // `Invalid value: "x": detail`; objects and lists as JSON.
   void invalid(const FieldPath& path, const Value& value, std::string_view detail);
+  // `Invalid value: detail`, where there is no value to show.
+  void invalid(const FieldPath& path, std::string_view detail);
+  // `Invalid value: x: detail`: names of resources are shown without quotes.
+  void invalid_name(const FieldPath& path, std::string_view name, std::string_view detail);
   // `Unsupported value: "x": supported values: "A", "B"`
   void not_supported(const FieldPath& path, const Value& value,
                      std::span<const std::string> supported);
@@ -39,6 +44,7 @@ class Causes {
  private:
   void add(std::string_view reason, const FieldPath& path, std::string message);
   std::vector<Cause> causes_;
+  std::unordered_set<std::string> said_;  // a line and a hook may find the same: it is said once
 };
 
 }  // namespace orch::schema

@@ -63,6 +63,7 @@ struct Limits {
   std::optional<int64_t> min_len, max_len;
   std::optional<int64_t> min_items, max_items;
   std::vector<std::string> allowed;  // enum
+  bool in_order = false;             // causes name them as written, not sorted
   std::string format;                // "dns-label", ...
   bool empty() const {
     return !min && !max && !min_len && !max_len && !min_items && !max_items && allowed.empty() &&

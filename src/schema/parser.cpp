@@ -91,6 +91,10 @@ Result<void> set_enum(Field& field, Text text) {
   field.limits.allowed = split_owned(text, '|');
   return {};
 }
+Result<void> set_enum_in_order(Field& field, Text text) {
+  field.limits.in_order = true;
+  return set_enum(field, text);
+}
 Result<void> set_format(Field& field, Text text) {
   field.limits.format = text;
   return {};
@@ -106,7 +110,7 @@ Result<void> set_proto(Field& field, Text text) {
   return {};
 }
 
-constexpr std::array<Attribute, 22> kAttributes{{
+constexpr std::array<Attribute, 23> kAttributes{{
     {"required", set_required},
     {"optional", set_optional},
     {"mandatory", flag<&Field::openapi_required>},
@@ -125,6 +129,7 @@ constexpr std::array<Attribute, 22> kAttributes{{
     {"minitems:", bound<&Limits::min_items>},
     {"maxitems:", bound<&Limits::max_items>},
     {"enum:", set_enum},
+    {"enum-in-order:", set_enum_in_order},
     {"format:", set_format},
     {"key:", set_key},
     {"patch:", set_patch},

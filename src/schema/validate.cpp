@@ -111,7 +111,7 @@ void Validator::item(const Field& field, const Value& value, const FieldPath& pa
   if (!limits.allowed.empty() && !(single && empty_text) &&
       std::ranges::find(limits.allowed, value.as_string()) == limits.allowed.end()) {
     std::vector<std::string> sorted = limits.allowed;
-    std::ranges::sort(sorted);
+    if (!limits.in_order) std::ranges::sort(sorted);
     causes_.not_supported(path, value, sorted);
   }
   if (!limits.format.empty() && !empty_text) {

@@ -12,7 +12,7 @@ using loop::Task;
 
 namespace {
 
-constexpr size_t kWarmBytes = 256u << 10;
+constexpr size_t kWarmBytes = 8u << 20;  // a few thousand pods
 
 Error closed() { return Error::make(Code::closed, "the store is closed"); }
 
@@ -335,6 +335,13 @@ void CoreStore::publish(Pending& pending) {
   if (pending.json) keep_warm(std::move(pending.json));
   hub_.publish(std::move(event));
   wake(ticket->waiting);
+}
+
+std::shared_ptr<const std::string> CoreStore::bytes(const Stored& object) {
+  const bool is_kept = object.has_json();
+  auto json = object.json();
+  if (!is_kept) keep_warm(json);
+  return json;
 }
 
 void CoreStore::keep_warm(std::shared_ptr<const std::string> json) {

@@ -49,6 +49,7 @@ class CoreStore : public Store {
   Result<RangeResult> range(std::string_view prefix, std::string_view after, size_t limit,
                             Revision at) const override;
   size_t count(std::string_view prefix) const override;
+  std::shared_ptr<const std::string> bytes(const Stored& object) override;
 
   loop::Task<StoredPtr> create(std::string key, Value value, Stamp stamp, Durability how) override;
   loop::Task<StoredPtr> update(std::string key, Value value, Revision expected, Stamp stamp,
@@ -109,7 +110,7 @@ class CoreStore : public Store {
   size_t batch_limit_;  // small after a failure, so that what still fits a full disk gets through
   // Keys whose newest version is not on disk -> whether an older one is.
   std::map<std::string, bool, std::less<>> soft_;
-  // The newest events' JSON, until their watchers have had a chance to send it.
+  // The JSON of what was written or read last, oldest first: each text once, also of versions that are gone.
   std::deque<std::shared_ptr<const std::string>> warm_;
   size_t warm_bytes_ = 0;
   Resumes settled_;

@@ -42,6 +42,7 @@ class Stored {
   const Revision revision;  // revision of this version
   // The canonical JSON of `value`, made once and kept as long as somebody uses it. Loop's thread.
   std::shared_ptr<const std::string> json() const;
+  bool has_json() const { return !json_.expired(); }
 
  private:
   mutable std::weak_ptr<const std::string> json_;
@@ -95,6 +96,9 @@ class Store {
   virtual Result<RangeResult> range(std::string_view prefix, std::string_view after, size_t limit,
                                     Revision at) const = 0;
   virtual size_t count(std::string_view prefix) const = 0;
+  // The object's JSON, kept for the next reader: lists and watches copy bytes. How much is kept over all
+  // objects is bounded; what is not is made anew.
+  virtual std::shared_ptr<const std::string> bytes(const Stored& object) = 0;
 
   // --- writes: return when durable (soft: at once)
   virtual loop::Task<StoredPtr> create(std::string key, Value value, Stamp stamp, Durability how) = 0;

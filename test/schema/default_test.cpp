@@ -1,8 +1,11 @@
 #include <catch2/catch_test_macros.hpp>
 
+#include "base/text.h"
 #include "data/json.h"
+#include "data/yaml.h"
 #include "schema/engine.h"
 #include "schema/hooks.h"
+#include "support/golden.h"
 
 using namespace orch;
 using namespace orch::schema;
@@ -120,4 +123,24 @@ TEST_CASE("what has its defaults already is shared, not copied") {
   const Type& type = *registry().find_kind("", "v1", "Pod")->type;
   CHECK(apply_defaults(type, pod, hooks()).same(pod));
   CHECK(prune(type, pod)->object.same(pod));
+}
+
+TEST_CASE("lists of every kind get the defaults of their items") {
+  test::check_golden("schema/golden/defaulting.txt", [](const test::GoldenCase& golden) {
+    auto document = parse_yaml_document(golden.input);
+    if (!document.ok()) FAIL(golden.name << ": " << document.error().message());
+    std::string_view version = document.value()["apiVersion"].as_string(), group;
+    if (auto parts = split_once(version, '/')) {
+      group = parts->first;
+      version = parts->second;
+    }
+    const Kind* kind = registry().find_kind(group, version, document.value()["kind"].as_string());
+    REQUIRE(kind);
+    auto pruned = prune(*kind->type, document.value());
+    if (!pruned.ok()) FAIL(golden.name << ": " << pruned.error().message());
+    CHECK(pruned->unknown.empty());
+    const Value once = apply_defaults(*kind->type, pruned->object, hooks());
+    CHECK(apply_defaults(*kind->type, once, hooks()) == once);
+    return format_yaml(once);
+  });
 }

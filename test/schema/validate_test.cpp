@@ -122,7 +122,7 @@ TEST_CASE("all causes are collected, and the error shows them") {
   Error error = invalid_error(kind, "a", validate_create(kind, object, hooks(), {}));
   CHECK(error.message() ==
         "Pod \"a\" is invalid: [spec.containers: Required value, spec.restartPolicy: Unsupported value: "
-        "\"x\": supported values: \"Always\", \"Never\", \"OnFailure\"]");
+        "\"x\": supported values: \"Always\", \"OnFailure\", \"Never\"]");
   CHECK(error.causes().size() == 2);
   CHECK(error.causes()[1].reason == "FieldValueNotSupported");
   CHECK(error.kind() == "Pod");
@@ -156,7 +156,7 @@ TEST_CASE("metadata is checked") {
         "'_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or "
         "'123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')\n");
   CHECK(created("", "ConfigMap", R"({"metadata":{"name":"a","namespace":"d","finalizers":["x"]}})") ==
-        "metadata.finalizers: Invalid value: \"x\": name is neither a standard finalizer name nor is it fully "
+        "metadata.finalizers[0]: Invalid value: \"x\": name is neither a standard finalizer name nor is it fully "
         "qualified\n");
   CHECK(created("", "ConfigMap", R"({"metadata":{"name":"a","namespace":"d","ownerReferences":[
             {"apiVersion":"v1","kind":"K","name":"n","uid":"u","controller":true},
@@ -233,7 +233,8 @@ TEST_CASE("jobs, ingresses, budgets, roles, quotas and config maps are checked b
                 R"({"metadata":{"name":"a:b","namespace":"d"},"rules":[{"apiGroups":[""],"resources":["pods"]}]})") ==
         "rules[0].verbs: Required value: verbs must contain at least one value\n");
   CHECK(created("", "ResourceQuota", R"({"metadata":{"name":"a","namespace":"d"},"spec":{"hard":{"nope":"1"}}})") ==
-        "spec.hard[nope]: Invalid value: \"nope\": must be a standard resource for quota\n");
+        "spec.hard[nope]: Invalid value: nope: must be a standard resource type or fully qualified\n"
+        "spec.hard[nope]: Invalid value: nope: must be a standard resource for quota\n");
   CHECK(created("", "ConfigMap", R"({"metadata":{"name":"a","namespace":"d"},"data":{"a b":"c"}})") ==
         "data[a b]: Invalid value: \"a b\": a valid config key must consist of alphanumeric characters, '-', "
         "'_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is "

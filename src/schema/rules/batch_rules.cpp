@@ -63,7 +63,9 @@ void check_exit_codes(const Value& codes, const Value& spec, const FieldPath& pa
   }
   auto all = values.items();
   size_t i = 0;
+  std::set<int64_t> seen;
   for (const Value& value : all) {
+    if (!seen.insert(value.as_int()).second) causes.duplicate(at.index(i), value);
     if (text(codes["operator"]) == "In" && value.as_int() == 0) {
       causes.invalid(at.index(i), value, "must not be 0 for the In operator");
     }
@@ -79,11 +81,13 @@ void check_failure_policy(const Value& spec, const FieldPath& path, Causes& caus
     bool codes = is_set(rule["onExitCodes"]);
     bool conditions = !rule["onPodConditions"].empty();
     if (codes && conditions) {
-      causes.invalid(at, rule, "specifying both OnExitCodes and OnPodConditions is not supported");
+      causes.invalid(at, "specifying both OnExitCodes and OnPodConditions is not supported");
     } else if (!codes && !conditions) {
-      causes.invalid(at, rule, "specifying one of OnExitCodes and OnPodConditions is required");
+      causes.invalid(at, "specifying one of OnExitCodes and OnPodConditions is required");
     }
     if (codes) check_exit_codes(rule["onExitCodes"], spec, at.child("onExitCodes"), causes);
+    if (!is_empty(rule["action"]) && !one_of(text(rule["action"]), {"Count", "FailIndex", "FailJob", "Ignore"}))
+      causes.not_supported(at.child("action"), rule["action"], {"Count", "FailIndex", "FailJob", "Ignore"});
     if (text(rule["action"]) == "FailIndex" && spec["backoffLimitPerIndex"].is_null()) {
       causes.invalid(at.child("action"), rule["action"], "requires the backoffLimitPerIndex to be set");
     }

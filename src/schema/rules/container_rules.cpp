@@ -31,7 +31,8 @@ void check_subscript(std::string_view name, std::string_view key, const Value& v
   } else if (name == "metadata.labels") {
     add_problems(qualified_name_problems(key), path, Value(key), causes);
   } else {
-    causes.invalid(path, value, "does not support subscript");
+    causes.invalid(path.child("fieldPath"), value,
+                   "error converting fieldPath: field label does not support subscript: " + std::string(text(value)));
   }
 }
 
@@ -39,18 +40,18 @@ void check_field_ref(const Value& reference, const FieldPath& path, Causes& caus
   static constexpr std::array<std::string_view, 9> kPaths{
       "metadata.name",  "metadata.namespace", "metadata.uid",  "spec.nodeName", "spec.serviceAccountName",
       "status.hostIP", "status.hostIPs",     "status.podIP", "status.podIPs"};
+  // Of a pod, too, but nothing for its containers.
+  static constexpr std::array<std::string_view, 8> kPodFields{
+      "metadata.annotations", "metadata.labels", "spec.restartPolicy", "spec.schedulerName",
+      "spec.hostNetwork",     "status.phase",    "spec.host",          "status.nominatedNodeName"};
   const Value& field = reference["fieldPath"];
   if (is_empty(field)) return;  // Required
   auto [name, key] = split_subscript(text(field));
   if (key) return check_subscript(name, *key, field, path, causes);
   if (one_of(name, kPaths)) return;
   FieldPath at = path.child("fieldPath");
-  bool of_pods = name.starts_with("metadata.") || name.starts_with("spec.") || name.starts_with("status.");
-  if (!of_pods || name == "metadata.labels" || name == "metadata.annotations") {
-    if (!of_pods) {
-      causes.invalid(at, field, "error converting fieldPath: field label not supported: " + std::string(name));
-      return;
-    }
+  if (!one_of(name, kPodFields)) {
+    return causes.invalid(at, field, "error converting fieldPath: field label not supported: " + std::string(name));
   }
   causes.not_supported(at, field,
                        {"metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName",
@@ -123,14 +124,14 @@ void validate_resource_field(const Value& selector, const FieldPath& path, Cause
   std::string shown = divisor.format();
   if (name == "cpu") {
     if (!one_of(shown, {"1m", "1"})) {
-      causes.invalid(path.child("divisor"), selector["divisor"],
+      causes.invalid(path.child("divisor"), selector["resource"],
                      "only divisor's values 1m and 1 are supported with the cpu resource");
     }
     return;
   }
   if (one_of(shown, {"1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei"})) return;
   std::string what = huge ? "hugepages" : name == "memory" ? "memory" : "local ephemeral storage";
-  causes.invalid(path.child("divisor"), selector["divisor"],
+  causes.invalid(path.child("divisor"), selector["resource"],
                  "only divisor's values 1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei are supported "
                  "with the " + what + " resource");
 }

@@ -107,7 +107,7 @@ void update_namespace(const Value&, const Value& after, const WriteContext& writ
   bool leaving = is_set(after["metadata"]["deletionTimestamp"]);
   const Value& phase = after["status"]["phase"];
   FieldPath status = path.child("status");
-  FieldPath at = status.child("phase");
+  FieldPath at = status.child("Phase");  // (in capitals in Kubernetes)
   if (!leaving && text(phase) != "Active") {
     causes.invalid(at, phase, "may only be 'Active' if `deletionTimestamp` is empty");
   }
@@ -123,7 +123,7 @@ void validate_node(const Value& node, const FieldPath& path, Causes& causes) {
   for (std::string_view name : {"capacity", "allocatable"}) {
     FieldPath list = status.child(name);
     for (const Member& amount : node["status"][name].members()) {
-      check_amount(amount.name(), amount.value, list.key(amount.name()), causes);
+      check_amount(amount.name(), amount.value, list.child(amount.name()), causes);
     }
   }
 }

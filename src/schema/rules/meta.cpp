@@ -113,7 +113,9 @@ void check_requirement(const Value& requirement, const FieldPath& path, Causes& 
 
 void validate_condition(const Value& condition, const FieldPath& path, Causes& causes) {
   std::string_view reason = text(condition["reason"]);
-  if (reason.empty()) return;
+  if (is_empty(condition["type"])) add_problems(qualified_name_problems(""), path.child("type"), condition["type"], causes);
+  if (!is_set(condition["lastTransitionTime"])) causes.required(path.child("lastTransitionTime"), "must be set");
+  if (reason.empty()) return causes.required(path.child("reason"), "must be set");
   auto alpha = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
   auto inner = [&](char c) { return alpha(c) || (c >= '0' && c <= '9') || c == '_' || c == ',' || c == ':'; };
   bool fine = alpha(reason.front()) && reason.back() != ',' && reason.back() != ':' &&
@@ -140,11 +142,13 @@ constexpr Hooks::Named<UpdateHook> kUpdates[]{{"object_meta", {update_object_met
 
 void check_finalizers(const Value& finalizers, const FieldPath& path, Causes& causes) {
   bool orphan = false, foreground = false;
+  size_t i = 0;
   for (const Value& finalizer : finalizers.items()) {
+    FieldPath at = path.index(i++);
     std::string_view name = text(finalizer);
     qualified_name(finalizer, path, causes);
     if (name.find('/') == name.npos && !one_of(name, {"kubernetes", kOrphan, kForeground})) {
-      causes.invalid(path, finalizer, "name is neither a standard finalizer name nor is it fully qualified");
+      causes.invalid(at, finalizer, "name is neither a standard finalizer name nor is it fully qualified");
     }
     orphan = orphan || name == kOrphan;
     foreground = foreground || name == kForeground;

@@ -57,7 +57,8 @@ void validate_ingress_path(const Value& one, const FieldPath& path, Causes& caus
   }
 }
 
-void check_service_backend(const Value& service, const FieldPath& path, Causes& causes) {
+void check_service_backend(const Value& service, const FieldPath& backend, Causes& causes) {
+  FieldPath path = backend.child("service");
   FieldPath port = path.child("port");
   const Value& name = service["port"]["name"];
   const Value& number = service["port"]["number"];
@@ -67,9 +68,9 @@ void check_service_backend(const Value& service, const FieldPath& path, Causes& 
     add_problems(dns1035_label_problems(text(service["name"])), path.child("name"), service["name"], causes);
   }
   if (!is_empty(name) && !is_empty(number)) {
-    causes.invalid(path, "", "cannot set both port name & port number");
+    causes.invalid(backend, "", "cannot set both port name & port number");
   } else if (is_empty(name) && is_empty(number)) {
-    causes.required(path, "port name or number is required");
+    causes.required(backend, "port name or number is required");
   } else if (!is_empty(name)) {
     add_problems(port_name_problems(text(name)), port.child("name"), name, causes);
   } else {
@@ -82,9 +83,9 @@ void validate_ingress_backend(const Value& backend, const FieldPath& path, Cause
   if (resource && service) {
     causes.invalid(path, "", "cannot set both resource and service backends");
   } else if (!resource && !service) {
-    causes.required(path, "resource or service backend is required");
+    causes.invalid(path, "", "resource or service backend is required");
   } else if (service) {
-    check_service_backend(backend["service"], path.child("service"), causes);
+    check_service_backend(backend["service"], path, causes);
   } else {
     FieldPath at = path.child("resource");
     const Value& reference = backend["resource"];
@@ -140,7 +141,7 @@ void validate_policy_port(const Value& port, const FieldPath& path, Causes& caus
   } else if (port["port"].is_string()) {
     causes.invalid(at, end, "may not be specified when `port` is non-numeric");
   } else if (end.as_int() < port["port"].as_int()) {
-    causes.invalid(at, end, "must be greater than or equal to `port`");
+    causes.invalid(at, port["port"], "must be greater than or equal to `port`");
   }
 }
 

@@ -47,7 +47,7 @@ void check_annotations_of(const Value& annotations, const Value& spec, const Fie
       bool fine = cost && *cost >= INT32_MIN && *cost <= INT32_MAX && std::to_string(*cost) == value;
       if (!fine) causes.invalid(at, annotation.value, "must be a 32bit integer");
     } else if (name == kSeccompPod || name.starts_with(kSeccomp)) {
-      if (!valid_seccomp(value)) causes.invalid(at, annotation.value, "must be a valid seccomp profile");
+      if (!valid_seccomp(value)) causes.invalid(list.child(name), annotation.value, "must be a valid seccomp profile");
     } else if (name.starts_with(kAppArmor)) {
       if (!has_container(spec, name.substr(kAppArmor.size()))) {
         causes.invalid(at, Value(name.substr(kAppArmor.size())), "container not found");
@@ -123,6 +123,54 @@ void validate_template(const Value& pod_template, const FieldPath& path, Causes&
   }
 }
 
+// The annotations that profiles had before they were fields: where both are given they say the same.
+struct ProfileWords {
+  std::string_view name;               // in the cause
+  std::string_view pod_annotation;     // "" without one
+  std::string_view container_prefix;   // of annotations, with the container's name behind
+  std::string_view field;              // of a securityContext
+};
+constexpr ProfileWords kProfiles[] = {
+    {"seccomp", "seccomp.security.alpha.kubernetes.io/pod", "container.seccomp.security.alpha.kubernetes.io/",
+     "seccompProfile"},
+    {"apparmor", "", "container.apparmor.security.beta.kubernetes.io/", "appArmorProfile"},
+};
+
+bool is_type_of_annotation(std::string_view type, std::string_view annotation) {
+  if (type == "Unconfined") return annotation == "unconfined";
+  if (type == "RuntimeDefault") return annotation == "runtime/default" || annotation == "docker/default";
+  return type != "Localhost" || annotation.starts_with("localhost/");
+}
+
+void check_same_profile(const ProfileWords& words, const Value& annotation, const Value& holder, const FieldPath& path,
+                        Causes& causes) {
+  const Value& profile = holder["securityContext"][words.field];
+  if (annotation.is_null() || profile.is_null()) return;
+  FieldPath context = path.child("securityContext"), at = context.child(words.field);
+  std::string_view type = text(profile["type"]), said = text(annotation);
+  if (!is_type_of_annotation(type, said)) {
+    causes.forbidden(at.child("type"), std::string(words.name) + " type in annotation and field must match");
+  } else if (type == "Localhost" && said.substr(std::string_view("localhost/").size()) != text(profile["localhostProfile"])) {
+    causes.forbidden(at.child("localhostProfile"),
+                     std::string(words.name) + " profile in annotation and field must match");
+  }
+}
+
+void check_profile_annotations(const Value& pod, const FieldPath& spec_path, Causes& causes) {
+  const Value& annotations = pod["metadata"]["annotations"];
+  if (annotations.empty()) return;
+  for (const ProfileWords& words : kProfiles) {
+    if (!words.pod_annotation.empty())
+      check_same_profile(words, annotations[words.pod_annotation], pod["spec"], spec_path, causes);
+    for (std::string_view list : {"initContainers", "containers"}) {
+      each(pod["spec"], list, spec_path, [&](const Value& container, const FieldPath& at) {
+        std::string key = std::string(words.container_prefix) + std::string(text(container["name"]));
+        check_same_profile(words, annotations[key], container, at, causes);
+      });
+    }
+  }
+}
+
 void create_pod(const Value& pod, const WriteContext&, const FieldPath& path, Causes& causes) {
   FieldPath spec = path.child("spec");
   if (!pod["spec"]["ephemeralContainers"].empty()) {
@@ -131,6 +179,7 @@ void create_pod(const Value& pod, const WriteContext&, const FieldPath& path, Ca
   if (!is_empty(pod["spec"]["nodeName"]) && !pod["spec"]["schedulingGates"].empty()) {
     causes.forbidden(spec.child("nodeName"), "cannot be set until all schedulingGates have been cleared");
   }
+  check_profile_annotations(pod, spec, causes);
 }
 
 // ---- updates of the object
@@ -317,6 +366,13 @@ void update_status(const Value& old_pod, const Value& pod, const FieldPath& path
     causes.invalid(status.child("qosClass"), after["qosClass"], "field is immutable");
   }
   check_restarts(pod["spec"], before, after, status, causes);
+  each(after, "conditions", status, [&](const Value& condition, const FieldPath& at) {
+    qualified_name(condition["type"], at.child("Type"), causes);
+  });
+  if (!after["hostIPs"].empty() && after["hostIPs"].at(0)["ip"] != after["hostIP"]) {
+    FieldPath list = status.child("hostIPs"), first = list.index(0);
+    causes.invalid(first.child("ip"), after["hostIPs"].at(0)["ip"], "must be equal to `hostIP`");
+  }
   check_addresses(after, "podIPs", status, causes);
   check_addresses(after, "hostIPs", status, causes);
 }

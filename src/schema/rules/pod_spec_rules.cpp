@@ -85,7 +85,24 @@ void check_pod_resources(const Value& spec, const FieldPath& path, Causes& cause
   }
 }
 
+// One constraint for a topology key and what to do where it cannot be met: named at the first of two.
+void check_spread_twice(const Value& spec, const FieldPath& path, Causes& causes) {
+  const auto all = spec["topologySpreadConstraints"].items();
+  FieldPath list = path.child("topologySpreadConstraints");
+  for (size_t i = 0; i < all.size(); ++i) {
+    auto is_same = [&](const Value& other) {
+      return other["topologyKey"] == all[i]["topologyKey"] && other["whenUnsatisfiable"] == all[i]["whenUnsatisfiable"];
+    };
+    if (std::none_of(all.begin() + static_cast<ptrdiff_t>(i) + 1, all.end(), is_same)) continue;
+    FieldPath at = list.index(i);
+    causes.duplicate(at.child("{topologyKey, whenUnsatisfiable}"),
+                     Value("{" + std::string(text(all[i]["topologyKey"])) + ", " +
+                           std::string(text(all[i]["whenUnsatisfiable"])) + "}"));
+  }
+}
+
 void validate_pod_spec(const Value& spec, const FieldPath& path, Causes& causes) {
+  check_spread_twice(spec, path, causes);
   std::set<std::string> claims;
   for (const Value& claim : spec["resourceClaims"].items()) claims.emplace(text(claim["name"]));
   for (std::string_view list : {"containers", "initContainers"}) {
@@ -169,7 +186,7 @@ void check_host_processes(const Value& spec, const FieldPath& path, Causes& caus
                    "If pod contains any hostProcess containers then all containers must be HostProcess containers");
   }
   if (!is_true(spec["hostNetwork"])) {
-    causes.invalid(path.child("hostNetwork"), spec["hostNetwork"],
+    causes.invalid(path.child("hostNetwork"), Value(false),
                    "hostNetwork must be true if pod contains any hostProcess containers");
   }
 }
@@ -177,14 +194,17 @@ void check_host_processes(const Value& spec, const FieldPath& path, Causes& caus
 void validate_pod_security(const Value& spec, const FieldPath& path, Causes& causes) {
   check_sysctls(spec, path, causes);
   if (is_true(spec["shareProcessNamespace"]) && is_true(spec["hostPID"])) {
-    causes.invalid(path.child("shareProcessNamespace"), spec["shareProcessNamespace"],
+    FieldPath context = path.child("securityContext");
+    causes.invalid(context.child("shareProcessNamespace"), spec["shareProcessNamespace"],
                    "ShareProcessNamespace and HostPID cannot both be enabled");
   }
   bool own_users = is_set(spec["hostUsers"]) && !is_true(spec["hostUsers"]);
   if (own_users) {
-    for (std::string_view name : {"hostNetwork", "hostPID", "hostIPC"}) {
-      if (is_true(spec[name])) causes.forbidden(path.child(name), "when `pod.Spec.HostUsers` is false");
-    }
+    // (Two of these paths are in capitals in Kubernetes.)
+    constexpr std::pair<std::string_view, std::string_view> shared[] = {
+        {"hostNetwork", "hostNetwork"}, {"hostPID", "HostPID"}, {"hostIPC", "HostIPC"}};
+    for (const auto& [name, shown] : shared)
+      if (is_true(spec[name])) causes.forbidden(path.child(shown), "when `pod.Spec.HostUsers` is false");
   } else {
     for (std::string_view list : {"containers", "initContainers", "ephemeralContainers"}) {
       each(spec, list, path, [&](const Value& container, const FieldPath& at) {
@@ -298,6 +318,10 @@ void validate_pod_affinity_term(const Value& term, const FieldPath& path, Causes
 }
 
 void validate_spread(const Value& constraint, const FieldPath& path, Causes& causes) {
+  for (std::string_view name : {"maxSkew", "minDomains"})
+    if (constraint[name].is_int() && constraint[name].as_int() <= 0)
+      causes.invalid(path.child(name), constraint[name], "must be greater than zero");
+  if (is_empty(constraint["topologyKey"])) causes.required(path.child("topologyKey"), "can not be empty");
   if (is_set(constraint["minDomains"]) && text(constraint["whenUnsatisfiable"]) != "DoNotSchedule") {
     causes.invalid(path.child("minDomains"), constraint["minDomains"],
                    "can only use minDomains if whenUnsatisfiable=DoNotSchedule, not " +
@@ -342,7 +366,7 @@ void validate_toleration(const Value& toleration, const FieldPath& path, Causes&
     auto problems = label_value_problems(text(toleration["value"]));
     if (!problems.empty()) causes.invalid(at, toleration["value"], join(problems, ";"));
   } else if (op == "Exists" && !is_empty(toleration["value"])) {
-    causes.invalid(at, toleration, "value must be empty when `operator` is 'Exists'");
+    causes.invalid(at, toleration["value"], "value must be empty when `operator` is 'Exists'");
   }
 }
 

@@ -33,9 +33,10 @@ bool is_extended(std::string_view name) {
 }
 
 void check_resource_name(std::string_view name, const FieldPath& path, Causes& causes) {
-  add_problems(qualified_name_problems(name), path, Value(name), causes);
-  if (name.find('/') == name.npos && !is_standard(name)) {
-    causes.invalid(path, Value(name), "must be a standard resource type or fully qualified");
+  auto problems = qualified_name_problems(name);
+  for (const std::string& problem : problems) causes.invalid_name(path, name, problem);
+  if (problems.empty() && name.find('/') == name.npos && !is_standard(name)) {
+    causes.invalid_name(path, name, "must be a standard resource type or fully qualified");
   }
 }
 
@@ -43,22 +44,22 @@ void check_container_resource(std::string_view name, const FieldPath& path, Caus
   check_resource_name(name, path, causes);
   if (name.find('/') == name.npos) {
     if (!is_hugepages(name) && !one_of(name, {"cpu", "memory", "ephemeral-storage"})) {
-      causes.invalid(path, Value(name), "must be a standard resource for containers");
+      causes.invalid_name(path, name, "must be a standard resource for containers");
     }
     return;
   }
   std::string_view domain = name.substr(0, name.find('/'));
   bool native = domain == "kubernetes.io" || domain.ends_with(".kubernetes.io");
   if (!native && !is_extended(name)) {
-    causes.invalid(path, Value(name), "doesn't follow extended resource name standard");
+    causes.invalid_name(path, name, "doesn't follow extended resource name standard");
   }
 }
 
 void check_quota_resource(std::string_view name, const FieldPath& path, Causes& causes) {
-  add_problems(qualified_name_problems(name), path, Value(name), causes);
+  check_resource_name(name, path, causes);
   bool quota = is_standard(name) && name != "storage";
   if (name.find('/') == name.npos && !quota) {
-    causes.invalid(path, Value(name), "must be a standard resource for quota");
+    causes.invalid_name(path, name, "must be a standard resource for quota");
   }
 }
 
@@ -74,7 +75,7 @@ void check_amount(std::string_view name, const Value& amount, const FieldPath& p
   auto page = Quantity::parse(name.substr(10));
   if (!page.ok() || page->value() <= 0 || quantity.value() % page->value() != 0) {
     causes.invalid(path, amount,
-                   std::string(name) + " is not positive integer multiple of " + std::string(name.substr(10)));
+                   std::string(amount.as_string()) + " is not positive integer multiple of " + std::string(name));
   }
 }
 

@@ -78,7 +78,7 @@ void check_iqn(const Value& value, const FieldPath& path, Causes& causes) {
 
 void validate_iscsi(const Value& source, const FieldPath& path, Causes& causes) {
   if (!is_empty(source["iqn"])) check_iqn(source["iqn"], path.child("iqn"), causes);
-  if (is_set(source["initiatorName"])) check_iqn(source["initiatorName"], path.child("initiatorName"), causes);
+  if (is_set(source["initiatorName"])) check_iqn(source["initiatorName"], path.child("initiatorname"), causes);
   bool chap = is_true(source["chapAuthDiscovery"]) || is_true(source["chapAuthSession"]);
   if (chap && source["secretRef"].is_null()) causes.required(path.child("secretRef"));
 }
@@ -92,7 +92,7 @@ void validate_fc(const Value& source, const FieldPath& path, Causes& causes) {
     causes.invalid(path.child("targetWWNs"), source["targetWWNs"],
                    "targetWWNs and wwids can not be specified simultaneously");
   }
-  if (!targets || ids) return;
+  if (!targets) return;
   if (source["lun"].is_null()) {
     causes.required(path.child("lun"), "lun is required if targetWWNs is specified");
   } else if (source["lun"].as_int() < 0 || source["lun"].as_int() > 255) {
@@ -110,7 +110,7 @@ void validate_azure_disk(const Value& source, const FieldPath& path, Causes& cau
                           "microsoft.compute/disks/{disk-id}"});
   } else if (!managed && !uri.starts_with("https://")) {
     causes.not_supported(path.child("diskURI"), source["diskURI"],
-                         {"https://{account-name}.blob.windows.net/{container-name}/{disk-name}.vhd"});
+                         {"https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd"});
   }
 }
 
@@ -271,8 +271,7 @@ void validate_claim_spec(const Value& spec, const FieldPath& path, Causes& cause
   if (size.is_null()) {
     causes.required(resources.key("storage"));
   } else if (Quantity::from(size).sign() <= 0) {
-    FieldPath requests = resources.child("requests");
-    causes.invalid(requests.key("storage"), size, "must be greater than zero");
+    causes.invalid(resources.key("storage"), size, "must be greater than zero");
   }
   check_data_source(spec["dataSource"], path.child("dataSource"), causes);
   check_data_source(spec["dataSourceRef"], path.child("dataSourceRef"), causes);
