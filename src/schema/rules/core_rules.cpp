@@ -97,7 +97,7 @@ void update_immutable_data(const Value& before, const Value& after, const WriteC
 void validate_namespace_spec(const Value& spec, const FieldPath& path, Causes& causes) {
   FieldPath list = path.child("finalizers");
   each(spec, "finalizers", path, [&](const Value& finalizer, const FieldPath&) {
-    check_finalizers(Value::list({finalizer}), list, causes);
+    check_finalizer(finalizer, list, list, causes);
   });
 }
 

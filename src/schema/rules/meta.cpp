@@ -140,18 +140,21 @@ constexpr Hooks::Named<UpdateHook> kUpdates[]{{"object_meta", {update_object_met
 
 }  // namespace
 
+void check_finalizer(const Value& finalizer, const FieldPath& path, const FieldPath& item, Causes& causes) {
+  std::string_view name = text(finalizer);
+  qualified_name(finalizer, path, causes);
+  if (name.find('/') == name.npos && !one_of(name, {"kubernetes", kOrphan, kForeground})) {
+    causes.invalid(item, finalizer, "name is neither a standard finalizer name nor is it fully qualified");
+  }
+}
+
 void check_finalizers(const Value& finalizers, const FieldPath& path, Causes& causes) {
   bool orphan = false, foreground = false;
   size_t i = 0;
   for (const Value& finalizer : finalizers.items()) {
-    FieldPath at = path.index(i++);
-    std::string_view name = text(finalizer);
-    qualified_name(finalizer, path, causes);
-    if (name.find('/') == name.npos && !one_of(name, {"kubernetes", kOrphan, kForeground})) {
-      causes.invalid(at, finalizer, "name is neither a standard finalizer name nor is it fully qualified");
-    }
-    orphan = orphan || name == kOrphan;
-    foreground = foreground || name == kForeground;
+    check_finalizer(finalizer, path, path.index(i++), causes);
+    orphan = orphan || text(finalizer) == kOrphan;
+    foreground = foreground || text(finalizer) == kForeground;
   }
   if (orphan && foreground) {
     causes.invalid(path, finalizers, "finalizer orphan and foregroundDeletion cannot be both set");

@@ -28,6 +28,8 @@ void add_workload_rules(Hooks& hooks);
 
 // Shared between files.
 std::string_view pod_qos_class(const Value& spec);
+// One name: its form is named at `path`, that it is no known one at `item`.
+void check_finalizer(const Value& finalizer, const FieldPath& path, const FieldPath& item, Causes& causes);
 void check_finalizers(const Value& finalizers, const FieldPath& path, Causes& causes);
 void check_balancer_hostname(const Value& hostname, const FieldPath& path, Causes& causes);
 
