@@ -111,6 +111,7 @@ loop::Task<void> NodeAgent::run() {
   }
   co_await sweep();
   swept_ = true;
+  collect_images_soon();  // and tells which images are in use
 }
 
 // What is left of pods that nobody knows any more.

@@ -203,7 +203,10 @@ Result<void> make_sub_path(const std::string& volume, const std::string& path) {
         continue;
       }
       next = ::syscall(SYS_openat2, root, so_far.c_str(), &how, sizeof how);
-      if (next >= 0) ::fchmodat(at, std::string(part).c_str(), mode, 0);  // whatever our umask is
+      // Whatever our umask is.
+      if (next >= 0 && ::fchmodat(at, std::string(part).c_str(), mode, 0) != 0) {
+        made = Error::from_errno(errno, "the mode of the subPath " + path);
+      }
     }
     if (next < 0) {
       made = Error::from_errno(errno, "the subPath " + path);
