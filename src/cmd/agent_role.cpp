@@ -133,6 +133,9 @@ Result<void> Role::start_network(client::ApiPort& api) {
   netd_options.service_cidr = options_.service_cidr;
   netd_options.cluster_dns = options_.cluster_dns;
   netd_options.cluster_domain = options_.cluster_domain;
+  netd_options.ready = [this] {
+    if (node_) node_->look_soon();
+  };
   TRY(netd_, netd::Netd::start(loop_, api, log_.named("netd"), std::move(netd_options)));
   return {};
 }

@@ -147,7 +147,10 @@ Result<void> Server::open() {
 }
 
 Task<void> Server::run() {
-  api::BootstrapOptions bootstrap_options{options.service_cidr, advertise, options.https_listen_port};
+  // With the cable out pods reach the API at an address that the node's bridge has in any case: the DNS server's.
+  const bool only_loopback = advertise.starts_with("127.") || advertise == "::1";
+  const std::string reached_at = only_loopback && agent ? options.cluster_dns : advertise;
+  api::BootstrapOptions bootstrap_options{options.service_cidr, reached_at, options.https_listen_port};
   co_await api::bootstrap(*port, std::move(bootstrap_options));
   control::Options control_options;
   control_options.types = client::known_types(*registry);

@@ -105,7 +105,9 @@ class Node final : public Netd {
     std::optional<Cidr> range = network_.range();
     if (auto told = parse_cidr(node["spec"]["podCIDR"].as_string()); told && !told->ip.v6) range = told;
     if (!range) co_return;
+    const bool was_ready = network_.not_ready_reason().empty();
     co_await network_.set_range(*range);
+    if (!was_ready && options_.ready) options_.ready();
     if (!listening_) {
       auto first = dns_.listen(format_ip(addresses_.dns));
       co_await std::move(first);

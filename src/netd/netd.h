@@ -9,6 +9,7 @@
 //   ...
 //   co_await netd->stop();      // links and rules stay, pods go on
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -28,6 +29,7 @@ struct Options {
   std::string cluster_dns = "10.43.0.10";
   std::string cluster_domain = "cluster.local";
   std::string resolv_conf = "/etc/resolv.conf";  // where names outside the cluster are asked for
+  std::function<void()> ready;  // called once pods can be attached
 };
 
 class Netd {

@@ -91,9 +91,9 @@ def services_are_reached(node):
     assert {fetch(node, f'http://{ip}/') for _ in range(40)} == names
     assert fetch(node, 'http://127.0.0.1:30080/') in names
     assert fetch(node, 'http://10.42.0.1:30080/') in names
-    assert inside(node, 'wget', '-qO-', '-T', '3', f'http://{ip}/') in names
-    assert inside(node, 'wget', '-qO-', '-T', '3', 'http://web/') in names
-    assert inside(node, 'wget', '-qO-', '-T', '3', 'http://web.default.svc.cluster.local/') in names
+    assert inside(node, 'timeout', '3', 'wget', '-qO-', f'http://{ip}/') in names
+    assert inside(node, 'timeout', '3', 'wget', '-qO-', 'http://web/') in names
+    assert inside(node, 'timeout', '3', 'wget', '-qO-', 'http://web.default.svc.cluster.local/') in names
     assert len({fetch(node, f"http://{cluster_ip(node, 'sticky')}/") for _ in range(20)}) == 1
 
 
@@ -101,7 +101,7 @@ def without_endpoints_it_is_refused(node):
     ip = cluster_ip(node, 'nobody')
     started = time.monotonic()
     assert fetch(node, f'http://{ip}/', 5) == 7
-    assert 'refused' in inside(node, 'wget', '-qO-', '-T', '5', f'http://{ip}/')
+    assert 'refused' in inside(node, 'timeout', '5', 'wget', '-qO-', f'http://{ip}/')
     assert time.monotonic() - started < 4
 
 
