@@ -15,16 +15,14 @@ expect() {
   fi
 }
 
-# until SECONDS COMMAND...: true once the command is.
+# until_true SECONDS COMMAND...: true once the command is.
 until_true() {
-  local left=$(($1 * 5))
+  local end=$(($(cut -d. -f1 /proc/uptime) + $1))
   shift
-  while [ "$left" -gt 0 ]; do
-    "$@" >/dev/null 2>&1 && return 0
-    left=$((left - 1))
+  until "$@" >/dev/null 2>&1; do
+    [ "$(cut -d. -f1 /proc/uptime)" -lt "$end" ] || return 1
     sleep 0.2
   done
-  return 1
 }
 
 # value FILE KEY: of a file with a key and a number a line.
