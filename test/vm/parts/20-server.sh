@@ -71,7 +71,7 @@ available() { [ "$(orch get deploy hello -o jsonpath='{.status.availableReplicas
 until_true 90 available
 expect 'three of three are available' "$(orch get deploy hello -o jsonpath='{.status.availableReplicas}')" 3
 service=$(orch get service hello -o jsonpath='{.spec.clusterIP}:{.spec.ports[0].port}')
-answers() { wget -q -T 5 -O /tmp/page "http://$service/"; }
+answers() { wget -q -O /tmp/page "http://$service/"; }
 until_true 30 answers
 expect 'the Service answers' "$(cat /tmp/page 2>/dev/null)" 'Hello from orch'
 orch delete -f /payload/manifests/quickstart.yaml >/dev/null
