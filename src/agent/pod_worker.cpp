@@ -236,15 +236,32 @@ loop::Task<void> PodWorker::write_status(Duration delay) {
   writing_ = false;
 }
 
+namespace {
+
+int64_t restarts_of(const Value& status) {
+  int64_t restarts = 0;
+  for (std::string_view list : {"initContainerStatuses", "containerStatuses"}) {
+    for (const Value& container : status[list].items()) restarts += container["restartCount"].as_int();
+  }
+  return restarts;
+}
+
+}  // namespace
+
 // The pod, what it is made from and how it stands, on disk: for the time after a reboot. A little later, so that what
 // comes in quick succession is one write.
 void PodWorker::keep() {
-  if (keep_timer_ || keeping_ || gone_ || leaving_) return;
+  if (keeping_ || gone_ || leaving_) return;
+  // A restart is kept before its count is told to the API (status_delay): a power cut must not make the count smaller.
+  const bool urgent = restarts_of(memory_.status) > restarts_of(kept_["status"]);
+  if (keep_timer_ && !urgent) return;
   // (What else is in the metadata changes with every write of ours.)
   auto same_text = [&](std::string_view field) { return kept_["metadata"][field] == view_.metadata()[field]; };
   const bool same_metadata = same_text("labels") && same_text("annotations") && same_text("deletionTimestamp");
   if (same_metadata && kept_["spec"] == view_.spec() && kept_["status"] == memory_.status) return;
-  keep_timer_ = parts_.loop.start_timer(parts_.loop.now() + checkpoint_delay, [this] {
+  if (keep_timer_) parts_.loop.cancel_timer(*std::exchange(keep_timer_, std::nullopt));
+  const Duration delay = urgent ? Duration{} : checkpoint_delay;
+  keep_timer_ = parts_.loop.start_timer(parts_.loop.now() + delay, [this] {
     keep_timer_.reset();
     if (gone_ || leaving_) return;
     keeping_ = true;
