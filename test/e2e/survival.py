@@ -62,7 +62,16 @@ class Survival:
             if os.path.basename(directory) == name and 'cgroup.procs' in files:
                 with open(os.path.join(directory, 'cgroup.procs'), encoding='utf-8') as file:
                     pids += [int(line) for line in file.read().split()]
-        return sorted(pids)
+        # The first process of the container's pid namespace first: numbers wrap around, so the lowest may be any.
+        return sorted(pids, key=lambda pid: (not self.is_first(pid), pid))
+
+    @staticmethod
+    def is_first(pid):
+        try:
+            with open(f'/proc/{pid}/status', encoding='utf-8') as file:
+                return any(line.startswith('NSpid:') and line.split()[-1] == '1' for line in file)
+        except OSError:
+            return False
 
     def kill_container(self):
         before = self.all_ready()
