@@ -28,11 +28,13 @@ struct SimCluster::Server {
         admission(std::move(api::builtin_admission(store, {})).value()),
         objects({sim.loop_, store, sim.registry_, sim.hooks_, sim.random_, *admission, Logger::discard()}),
         port(objects),
+        faulty(port, sim.random_, sim.faults_.port),
         agents(sim.loop_) {}
   store::MemoryStore store;
   std::unique_ptr<api::Admission> admission;
   api::Objects objects;
   api::LocalPort port;
+  FaultyPort faulty;
   std::unique_ptr<control::Controllers> controllers;
   std::unique_ptr<scheduler::Scheduler> scheduler;
   std::map<std::string, std::unique_ptr<FakeNode>> nodes;
@@ -67,8 +69,8 @@ void SimCluster::start() {
   control::Options options;
   options.types = client::known_types(*registry_);
   options.root_ca = "a certificate";
-  server_->controllers = control::start(loop_, server_->port, Logger::discard(), std::move(options));
-  server_->scheduler = scheduler::start(loop_, server_->port, random_, Logger::discard());
+  server_->controllers = control::start(loop_, server_->faulty, Logger::discard(), std::move(options));
+  server_->scheduler = scheduler::start(loop_, server_->faulty, random_, Logger::discard());
   for (auto& [name, node] : nodes_) {
     if (node.alive) start_node(node);
   }
@@ -127,8 +129,11 @@ void SimCluster::start_node(SimNode& node) {
   agent::Options options;
   options.node_name = node.name;
   options.node_ips = {"192.0.2.1"};
-  server_->nodes[node.name] = std::make_unique<FakeNode>(loop_, server_->port, node.machine, random_, std::move(options));
+  server_->nodes[node.name] = std::make_unique<FakeNode>(loop_, server_->faulty, node.machine, random_, std::move(options));
 }
+
+size_t SimCluster::conflicts() const { return server_->faulty.conflicts(); }
+size_t SimCluster::lost_watches() const { return server_->faulty.lost(); }
 
 size_t SimCluster::live_containers() const {
   size_t count = 0;

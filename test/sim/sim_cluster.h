@@ -20,6 +20,7 @@
 #include "scheduler/scheduler.h"
 #include "schema/graph.h"
 #include "schema/hooks.h"
+#include "sim/faulty_port.h"
 #include "store/memory_store.h"
 
 namespace orch::test {
@@ -27,6 +28,7 @@ namespace orch::test {
 struct SimFaults {
   double failed_writes = 0;             // share of store transactions that fail
   uint64_t crash_every = 0;             // the server dies at every n-th transaction, on average
+  PortFaults port;                      // of what controllers, scheduler and agents see of the API
   Duration start_time = 1s;             // a container needs to become ready
 };
 
@@ -63,6 +65,8 @@ class SimCluster {
   std::function<void()> invariant;
 
   size_t crashes() const { return crashes_; }
+  size_t conflicts() const;     // that were injected since the last crash
+  size_t lost_watches() const;  // likewise
   loop::VirtualLoop& loop() { return loop_; }
   uint64_t commits() const { return disk_->commits; }
 

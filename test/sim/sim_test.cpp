@@ -114,6 +114,24 @@ TEST_CASE("Whatever fails, the cluster ends where it should") {
   CHECK(ready_pods(cluster.list(pods()), "web:2") == 20);
 }
 
+TEST_CASE("Conflicts and lost watches delay a rollout and spoil nothing") {
+  uint64_t seed = GENERATE(range(200, 206));
+  INFO("seed " << seed);
+  SimFaults faults;
+  faults.port = {0.2, 0.05};
+  SimCluster cluster(seed, faults);
+  cluster.start();
+  for (int i = 0; i < 3; ++i) cluster.add_node("node-" + std::to_string(i));
+  cluster.create(deployments(), sim_deployment("web", 20, "web:1"));
+  cluster.run_for(3s);
+  cluster.patch(deployments("web"), image_patch("web:2"));
+  REQUIRE(cluster.run_until([&] { return is_rolled_out(cluster, "web", 20); }, 1800s));
+  REQUIRE(cluster.run_until([&] { return cluster.list(pods()).size() == 20; }, 300s));
+  CHECK(ready_pods(cluster.list(pods()), "web:2") == 20);
+  CHECK(cluster.conflicts() > 0);
+  CHECK(cluster.lost_watches() > 0);
+}
+
 TEST_CASE("An idle cluster writes nothing") {
   SimCluster cluster(3);
   cluster.start();
