@@ -152,55 +152,6 @@ std::string describe_service(const Value& object, const Surroundings& around) {
   return text + describe_events(around.events, around.now);
 }
 
-// --- Node
-
-std::string describe_node(const Value& object, const Surroundings& around) {
-  const Value& status = object["status"];
-  std::string text = describe_head(object);
-  std::vector<std::string> roles;
-  for (const Member& label : object["metadata"]["labels"].members()) {
-    constexpr std::string_view kRole = "node-role.kubernetes.io/";
-    if (label.name().starts_with(kRole)) roles.emplace_back(label.name().substr(kRole.size()));
-  }
-  text += "Roles:\t" + (roles.empty() ? std::string("<none>") : join(roles, ",")) + "\n";
-  text += describe_labels("Labels", object["metadata"]["labels"]);
-  text += describe_labels("Annotations", object["metadata"]["annotations"]);
-  text += "CreationTimestamp:\t" + shown_time(object["metadata"]["creationTimestamp"]) + "\n";
-  std::vector<std::string> taints;
-  for (const Value& taint : object["spec"]["taints"].items()) {
-    std::string value(taint["value"].as_string());
-    taints.push_back(std::string(taint["key"].as_string()) + (value.empty() ? "" : "=" + value) + ":" +
-                     std::string(taint["effect"].as_string()));
-  }
-  text += "Taints:\t" + (taints.empty() ? std::string("<none>") : join(taints, "\n\t")) + "\n";
-  text += std::string("Unschedulable:\t") +
-          (object["spec"]["unschedulable"].as_bool() ? "true" : "false") + "\n";
-  text += describe_conditions(status["conditions"],
-                              {"Type", "Status", "LastHeartbeatTime", "LastTransitionTime", "Reason", "Message"});
-  text += "Addresses:\n";
-  for (const Value& address : status["addresses"].items()) {
-    text += "  " + shown_scalar(address["type"]) + ":\t" + shown_scalar(address["address"]) + "\n";
-  }
-  for (std::string_view name : {"capacity", "allocatable"}) {
-    text += name == "capacity" ? "Capacity:\n" : "Allocatable:\n";
-    for (const Member& member : status[name].members()) {
-      text += "  " + std::string(member.name()) + ":\t" + shown_scalar(member.value) + "\n";
-    }
-  }
-  text += "System Info:\n";
-  for (const Member& member : status["nodeInfo"].members()) {
-    text += "  " + smart_label(member.name()) + ":\t" + shown_scalar(member.value) + "\n";
-  }
-  text += "Non-terminated Pods:\t(" + std::to_string(around.pods.size()) + " in total)\n";
-  text += "  Namespace\tName\tAge\n  ---------\t----\t---\n";
-  for (const Value& pod : around.pods) {
-    auto created = parse_time(pod["metadata"]["creationTimestamp"].as_string());
-    text += "  " + shown_scalar(pod["metadata"]["namespace"]) + "\t" + shown_scalar(pod["metadata"]["name"]) +
-            "\t" + (created.ok() ? format_age(around.now - created.value()) : "<unknown>") + "\n";
-  }
-  return text + describe_events(around.events, around.now);
-}
-
 // --- everything else, field by field
 
 std::string describe_any(const Value& object, const Surroundings& around) {

@@ -15,6 +15,7 @@ struct Surroundings {  // what else is read for it
   std::vector<Value> replica_sets;  // of a Deployment
   std::vector<Value> slices;        // EndpointSlices of a Service
   std::vector<Value> pods;          // on a Node
+  Value lease;                      // of a Node; null without one
   Instant now;
 };
 

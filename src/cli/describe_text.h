@@ -21,5 +21,6 @@ std::string describe_conditions(const Value& conditions, const std::vector<std::
 std::string describe_tree(const Value& object, size_t indent);
 std::string describe_pod_template(const Value& pod_template);
 std::string describe_pod(const Value& object, const Surroundings& around);
+std::string describe_node(const Value& object, const Surroundings& around);
 
 }  // namespace orch::cli

@@ -60,6 +60,8 @@ Task<Surroundings> read_surroundings(Invocation& in, const Value& object) {
   if (kind == "Node") {
     std::string fields = "spec.nodeName=" + name + ",status.phase!=Succeeded,status.phase!=Failed";
     around.pods = co_await try_list(in, "pods", "", "", fields);
+    auto leases = co_await try_list(in, "leases.coordination.k8s.io", "kube-node-lease", "", "metadata.name=" + name);
+    if (!leases.empty()) around.lease = leases.front();
   }
   co_return std::move(around);
 }

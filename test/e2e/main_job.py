@@ -69,6 +69,13 @@ class MainJob:
         for line in ('Started container web', 'Created container: web', 'already present on machine'):
             assert line in text, text
 
+    def describe_node(self):
+        # Ages and the lease's time go on between two calls: once they fall together is enough.
+        def same():
+            theirs = self.kubectl('describe', 'node', 'node-1').stdout
+            return theirs == self.node.orch('describe', 'node', 'node-1').stdout and 'Allocated resources:' in theirs
+        wait_for(same, 'orch to describe the node as kubectl does', 15)
+
     def scale(self):
         self.kubectl('scale', 'deploy/hello', '--replicas=5')
         wait_for(lambda: self.ready() == 5, 'five pods')
@@ -122,7 +129,7 @@ def main():
     with Node() as node:
         node.wait_ready()
         job = MainJob(node)
-        for name in ('apply', 'answers', 'service', 'logs', 'exec', 'describe', 'scale', 'rollout', 'live_config', 'missing_image',
+        for name in ('apply', 'answers', 'service', 'logs', 'exec', 'describe', 'describe_node', 'scale', 'rollout', 'live_config', 'missing_image',
                      'job', 'no_command', 'delete'):
             report.case(name.replace('_', ' '), getattr(job, name))
         if report.failed:
