@@ -185,7 +185,8 @@ std::optional<std::optional<plan::pod::Rejection>> NodeAgent::admit(const Value&
   std::vector<Value> others;
   for (const auto& [uid, worker] : workers_) {
     std::string_view phase = worker->status()["phase"].as_string();
-    if (uid == plan::uid_of(pod) || !worker->is_admitted() || phase == "Failed" || phase == "Succeeded") continue;
+    // A pod removed by force does not count for the scheduler any more, so it may not count here (nor does it for kubelet).
+    if (uid == plan::uid_of(pod) || !worker->is_admitted() || worker->is_gone() || phase == "Failed" || phase == "Succeeded") continue;
     others.push_back(worker->pod().object());
   }
   return agent::admit(pod, node, others);

