@@ -24,6 +24,7 @@
 #include "schema/hooks.h"
 #include "store/sqlite_store.h"
 #include "wire/http_server.h"
+#include "wire/resolver.h"
 #include "wire/tls.h"
 
 namespace orch::cmd {
@@ -68,7 +69,7 @@ AgentRoleOptions agent_options(const ServerOptions& options, const std::string& 
 // Everything a running server owns, in the order it is made; destroyed in reverse.
 struct Server {
   Server(const ServerOptions& server_options, Logger logger)
-      : options(server_options), log(std::move(logger)), hooks(schema::Hooks::builtin()), stop(loop), network(loop) {}
+      : options(server_options), log(std::move(logger)), hooks(schema::Hooks::builtin()), stop(loop), resolver(loop), network(loop, resolver.function()) {}
 
   Result<void> open();
   Task<void> run();
@@ -89,6 +90,7 @@ struct Server {
   std::unique_ptr<api::Objects> objects;
   std::unique_ptr<api::LocalPort> port;
   std::unique_ptr<api::Endpoints> endpoints;
+  wire::DnsResolver resolver;  // registries and proxied servers by name
   loop::UvNetwork network;
   client::NodeTable nodes;
   std::unique_ptr<api::HttpApi> http_api;

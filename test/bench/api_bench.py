@@ -13,6 +13,12 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'e2e', 'lib'))
 from cluster import Server  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, 'lib'))
+from report import row  # noqa: E402
+
+GOALS = {'start_to_ready_ms_median': 200, 'idle_rss_kib': 30720, 'idle_cpu_percent': 0.1, 'list_1000_pods_ms_median': 2,
+         'creates_per_second_1_client': 2500, 'creates_per_second_50_clients': 15000, 'gets_per_second_50_clients': 25000,
+         'rss_kib_with_10000_pods_above_empty': 61440}
 
 
 def memory(pid):
@@ -75,7 +81,9 @@ def main():
                 figures.update({key: round(value, 1) for key, value in json.loads(done.stdout).items()})
                 time.sleep(1)
                 figures['rss_kib_with_10000_pods_above_empty'] = memory(pid)['VmRSS'] - empty
-    print(json.dumps(figures, indent=2))
+    for name, value in figures.items():
+        better = 'more' if '_per_second_' in name else 'less'
+        row(name.replace('_', ' '), 'as named', value, goal=GOALS.get(name), better=better)
 
 
 if __name__ == '__main__':
